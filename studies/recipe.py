@@ -1,0 +1,125 @@
+"""How a model is trained: everything but the model, the data and the seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from vit import Registry
+
+Schedule = Callable[[float], float]
+
+OPTIMIZERS: Registry[type[torch.optim.Optimizer]] = Registry("optimizer")
+OPTIMIZERS["adamw"] = torch.optim.AdamW
+OPTIMIZERS["adam"] = torch.optim.Adam
+
+SCHEDULES: Registry[Schedule] = Registry("schedule")
+SCHEDULES["constant"] = lambda progress: 1.0
+SCHEDULES["linear"] = lambda progress: 1.0 - progress
+SCHEDULES["cosine"] = lambda progress: 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+class RecipeError(ValueError):
+    """An impossible recipe; the message names the value and the bound or the choices."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training recipe.
+
+    Args:
+        epochs: passes over the training images.
+        batch_size: images a step; the last, smaller batch of an epoch is left out.
+        optimizer: a name in ``OPTIMIZERS``.
+        learning_rate: the peak rate.
+        weight_decay: decoupled for AdamW (arXiv 1711.05101), on matrices only.
+        beta2: decay of the second moment.
+        schedule: a name in ``SCHEDULES``, after the warm-up.
+        warmup: share of all steps over which the rate rises linearly from 0.
+        label_smoothing: share of the target spread evenly over the classes (arXiv 1512.00567, section 7).
+        max_translation: pixels; every training image is shifted by up to so many in each direction.
+        normalize: subtract the training mean and divide by the standard deviation; else pixels in [0, 1].
+
+    Raises:
+        RecipeError: a value is out of range or unknown.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    optimizer: str = "adamw"
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.05
+    beta2: float = 0.99
+    schedule: str = "cosine"
+    warmup: float = 0.1
+    label_smoothing: float = 0.0
+    max_translation: int = 0
+    normalize: bool = True
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("epochs", 1, 10**6),
+            ("batch_size", 1, 10**6),
+            ("learning_rate", 0.0, 1e3),
+            ("weight_decay", 0.0, 1e3),
+            ("beta2", 0.0, 1.0),
+            ("warmup", 0.0, 1.0),
+            ("label_smoothing", 0.0, 1.0),
+            ("max_translation", 0, 10**4),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+                raise RecipeError(f"{name}={value!r} must be a number between {low:g} and {high:g}")
+        for name in ("epochs", "batch_size", "max_translation"):
+            if not isinstance(getattr(self, name), int):
+                raise RecipeError(f"{name}={getattr(self, name)!r} must be a whole number")
+        try:
+            OPTIMIZERS[self.optimizer], SCHEDULES[self.schedule]
+        except KeyError as error:
+            raise RecipeError(str(error)) from None
+
+    def replace(self, **changes: Any) -> Recipe:
+        """A copy with some fields changed.
+
+        Raises:
+            RecipeError: no such field, or an impossible value.
+        """
+        names = [f.name for f in dataclasses.fields(self)]
+        for name in changes:
+            if name not in names:
+                raise RecipeError(f"Recipe has no field {name!r}; choices: {', '.join(names)}")
+        return dataclasses.replace(self, **changes)
+
+    def steps_per_epoch(self, num_images: int) -> int:
+        """Whole batches in the training images.
+
+        Raises:
+            RecipeError: there is not one.
+        """
+        if num_images < self.batch_size:
+            raise RecipeError(f"batch_size={self.batch_size} exceeds the {num_images} training images")
+        return num_images // self.batch_size
+
+    def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer, fused, weight decay on matrices only."""
+        parameters = list(parameters)
+        groups = [
+            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        options: dict[str, Any] = {"lr": self.learning_rate, "betas": (0.9, self.beta2), "fused": True}
+        return OPTIMIZERS[self.optimizer](groups, **options)
+
+    def learning_rate_at(self, step: int, num_steps: int) -> float:
+        """The rate of one step: linear warm-up, then the schedule down to the last step."""
+        warmup_steps = self.warmup * num_steps
+        if step < warmup_steps:
+            return self.learning_rate * (step + 1) / (warmup_steps + 1)
+        progress = (step - warmup_steps) / max(1.0, num_steps - warmup_steps)
+        return self.learning_rate * SCHEDULES[self.schedule](progress)

@@ -1,0 +1,73 @@
+"""Multi-head self-attention with every positional hook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from vit.positional import Positional
+from vit.registry import Registry
+
+if TYPE_CHECKING:
+    from vit.config import ViTConfig
+
+
+class Attend(Protocol):
+    """Queries, keys, values ``(b, heads, n, head_dim)``, a logit bias -> ``(b, heads, n, head_dim)``."""
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float) -> Tensor: ...
+
+
+ATTENTION_KERNELS: Registry[Attend] = Registry("attention kernel")
+
+
+@ATTENTION_KERNELS.register("explicit")
+def explicit(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
+    """softmax(q k^T / sqrt(head_dim) + bias) v, written out: the faster one for short sequences on a CPU."""
+    weights = attention_weights(q, k, bias)
+    return F.dropout(weights, dropout) @ v if dropout else weights @ v
+
+
+@ATTENTION_KERNELS.register("sdpa")
+def sdpa(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
+    """torch's fused kernels: the faster one on a GPU and for long sequences."""
+    mask = None if bias is None else bias.to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+
+
+def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(head_dim) + bias): ``(b, heads, n, n)``, every row a distribution."""
+    logits = (q * q.shape[-1] ** -0.5) @ k.mT
+    if bias is not None:
+        logits = logits + bias
+    return logits.softmax(dim=-1)
+
+
+class Attention(nn.Module):
+    """Self-attention of a pre-norm block: ``(b, n, d) -> (b, n, d)`` (ViT paper, appendix A)."""
+
+    kernel: str = "explicit"
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.attention_dropout = config.attention_dropout
+        self.qkv = nn.Linear(config.embed_dim, 3 * config.embed_dim, bias=config.qkv_bias)
+        self.proj = nn.Linear(config.embed_dim, config.embed_dim) if config.out_proj else nn.Identity()
+        self.dropout = nn.Dropout(config.dropout)
+
+    def heads(self, tokens: Tensor, positional: Positional) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values ``(b, heads, n, head_dim)``, rotated where the scheme rotates."""
+        q, k, v = rearrange(self.qkv(tokens), "b n (three h e) -> three b h n e", three=3, h=self.num_heads)
+        q, k = positional.rotate(q, k)
+        return q, k, v
+
+    def forward(self, tokens: Tensor, positional: Positional) -> Tensor:
+        q, k, v = self.heads(tokens, positional)
+        dropout = self.attention_dropout if self.training else 0.0
+        mixed = ATTENTION_KERNELS[self.kernel](q, k, v, positional.bias(), dropout)
+        out: Tensor = self.dropout(self.proj(rearrange(mixed, "b h n e -> b n (h e)")))
+        return out
