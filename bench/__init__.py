@@ -1,0 +1,1 @@
+"""Measure: meters shared with the studies, the limits of this machine, and pytest-benchmark suites."""

@@ -1,0 +1,1 @@
+"""From a declared study to tables that a careful reader can trust."""

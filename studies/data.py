@@ -6,7 +6,7 @@ import hashlib
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -52,13 +52,20 @@ class DataSet:
         c, h, w = self.train.images.shape[1:]
         return c, h, w
 
+    @cached_property
     def pixel_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation per channel ``(c, 1, 1)`` of the training pixels, scaled to [0, 1]."""
-        pixels = self.train.images.float() / 255
-        return pixels.mean(dim=(0, 2, 3))[:, None, None], pixels.std(dim=(0, 2, 3))[:, None, None]
+        levels = torch.arange(256, dtype=torch.float64) / 255
+        counts = torch.stack([channel.flatten().bincount(minlength=256).cpu() for channel in self.train.images.unbind(1)])
+        shares = counts.double() / counts.sum(dim=1, keepdim=True)
+        mean = shares @ levels
+        variance = shares @ levels**2 - mean**2
+        return mean.float()[:, None, None], variance.sqrt().float()[:, None, None]
 
     def to(self, device: str) -> DataSet:
         """The same data on a device."""
+        if self.train.images.device == torch.device(device):
+            return self
         return DataSet(
             self.name, self.num_classes, self.train.to(device), self.val.to(device), self.test.to(device)
         )

@@ -79,6 +79,8 @@ class Recipe:
         for name in ("epochs", "batch_size", "max_translation"):
             if not isinstance(getattr(self, name), int):
                 raise RecipeError(f"{name}={getattr(self, name)!r} must be a whole number")
+        if self.beta2 == 1.0:
+            raise RecipeError(f"beta2={self.beta2!r} must be below 1")
         try:
             OPTIMIZERS[self.optimizer], SCHEDULES[self.schedule]
         except KeyError as error:

@@ -129,7 +129,7 @@ class Preparation:
     def __init__(self, recipe: Recipe, data: DataSet) -> None:
         self.train = data.train
         self.reach = recipe.max_translation
-        mean, std = data.pixel_statistics() if recipe.normalize else (torch.zeros(1), torch.ones(1))
+        mean, std = data.pixel_statistics if recipe.normalize else (torch.zeros(1), torch.ones(1))
         device = data.train.images.device
         self.scale = (1 / (255 * std)).to(device)
         self.offset = (-mean / std).to(device)

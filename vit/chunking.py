@@ -108,6 +108,8 @@ def patch_shape(
         size = _thickness(image_shape, chunking, num_strips)
     elif len(axes) == 1 and not isinstance(patch_size, int):
         raise ValueError(f"patch_size={patch_size}: for {chunking} strips give the thickness, one integer")
+    elif not _is_size(patch_size):
+        raise ValueError(f"patch_size={patch_size!r}: give one integer or (height, width)")
     else:
         size = pair(patch_size)  # type: ignore[arg-type]
     shape = list(image_shape)
@@ -125,6 +127,11 @@ def patch_shape(
 def pair(size: int | tuple[int, int]) -> tuple[int, int]:
     """``(height, width)``; an integer stands for a square."""
     return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _is_size(size: object) -> bool:
+    pair_of_int = isinstance(size, (tuple, list)) and [type(v) for v in size] == [int, int]
+    return isinstance(size, int) or pair_of_int
 
 
 def _thickness(image_shape: tuple[int, int], chunking: str, num_strips: int) -> tuple[int, int]:

@@ -88,8 +88,10 @@ class ViTConfig:
                 f"num_heads={self.num_heads} does not divide embed_dim={self.embed_dim}; "
                 f"use one of {divisors(self.embed_dim)}"
             )
-        if int(self.embed_dim * self.mlp_ratio) < 1:
-            raise ValueError(f"mlp_ratio={self.mlp_ratio} leaves the MLP no hidden unit; use 1 or more")
+        if not 1 <= self.embed_dim * self.mlp_ratio < float("inf"):
+            raise ValueError(
+                f"mlp_ratio={self.mlp_ratio} must leave the MLP a hidden unit: at least 1/{self.embed_dim}, finite"
+            )
         ACTIVATIONS[self.activation]
         CHUNKINGS[self.chunking]
         _ = self.patch_shape

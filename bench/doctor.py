@@ -1,0 +1,128 @@
+"""What a number was measured with: versions, machine, threads, commit, limits."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from bench.limits import Limits, measure_limits
+
+PACKAGES = ("torch", "numpy", "einops", "optuna", "scipy", "pandas", "matplotlib")
+
+
+def diagnose(device: str = "auto", measure: bool = True) -> list[tuple[str, str]]:
+    """Rows (name, value) about this installation and machine.
+
+    Args:
+        device: ``"auto"`` takes a GPU where there is one.
+        measure: also measure the limits, about 2 s on a CPU and 1 s on a GPU.
+    """
+    device = pick_device() if device == "auto" else device
+    rows = [
+        ("vit-ablate", _version("vit-ablate")),
+        ("commit", commit()),
+        ("python", platform.python_version()),
+        *((name, _version(name)) for name in PACKAGES),
+        ("system", f"{platform.system()} {platform.machine()}"),
+        ("cpu", cpu_name()),
+        ("cores", f"{usable_cores()} usable of {os.cpu_count()}"),
+        ("torch threads", f"{torch.get_num_threads()} (OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')})"),
+        ("gpu", gpu_name() or "none"),
+        ("device used", device),
+    ]
+    if measure:
+        for threads in sorted({1, usable_cores()}) if device == "cpu" else (None,):
+            rows += limit_rows(measure_limits(device, threads))
+    return rows
+
+
+def limit_rows(limits: Limits) -> list[tuple[str, str]]:
+    """Limits as rows (name, value)."""
+    many = "s" if limits.threads > 1 else ""
+    where = f", {limits.threads} thread{many}" if limits.device == "cpu" else f", {limits.device}"
+    rows = [(f"matrix product {name}{where}", f"{rate:,.0f} GFLOP/s") for name, rate in limits.gemm.items()]
+    return [*rows, (f"copy, read + written{where}", f"{limits.copy:,.1f} GB/s")]
+
+
+def provenance(command: str, device: str) -> dict[str, str]:
+    """What belongs under a table of measurements: commit, versions, machine, command, date."""
+    versions = ("torch", "numpy", "einops")
+    return {
+        "commit": commit(),
+        "versions": ", ".join([f"python {platform.python_version()}", *(f"{n} {_version(n)}" for n in versions)]),
+        "machine": machine(device),
+        "threads": str(torch.get_num_threads()),
+        "command": command,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+
+
+def machine(device: str) -> str:
+    """The processor that did the work, for example ``AMD EPYC, 2 cores``."""
+    return (gpu_name() or device) if device.startswith("cuda") else f"{cpu_name()}, {usable_cores()} cores"
+
+
+def device_label(device: str) -> str:
+    """A short name for folders: ``cpu``, ``mps``, or the GPU's model such as ``h100``."""
+    if not device.startswith("cuda"):
+        return device
+    model = re.search(r"\b[A-Z]{0,3}\d{2,4}[A-Z]*\b", gpu_name() or "")
+    return model.group().lower() if model else "cuda"
+
+
+def pick_device() -> str:
+    """``cuda`` or ``mps`` where there is one, else ``cpu``."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def gpu_name() -> str | None:
+    """The first CUDA device, or None."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def cpu_name() -> str:
+    """The processor's model name."""
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def commit() -> str:
+    """The checkout's short commit, ``+ changes`` when files differ from it, ``unknown`` outside a checkout."""
+    root = Path(__file__).parent
+    try:
+        head = _git(root, "rev-parse", "--short", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return f"{head} + changes" if changed else head
+
+
+def _git(root: Path, *args: str) -> str:
+    done = subprocess.run(["git", *args], cwd=root, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

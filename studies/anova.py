@@ -1,0 +1,120 @@
+"""The factorial design used for what it is: main effects, interactions, and their shares of variance."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+import statsmodels.formula.api as formulas
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+COLUMNS = ["term", "df", "sum_squares", "mean_square", "F", "p", "p_holm", "eta2", "omega2"]
+Term = frozenset[str]
+BLOCK: Term = frozenset({"seed"})
+
+
+def factorial(
+    runs: pd.DataFrame,
+    factors: Sequence[str],
+    metric: str = "test_accuracy",
+    *,
+    block: str = "seed",
+    interactions: bool = True,
+) -> pd.DataFrame:
+    """Analysis of variance with the seed as block: ``COLUMNS``, one row per term, then residual and total.
+
+    Type II sums of squares (Langsrud 2003): what a term explains beyond every term that does not contain
+    it. With balanced data this is the classical decomposition; with missing trials or whole missing cells it
+    stays meaningful, degrees of freedom being ranks. Blocking: Montgomery, Design and Analysis of
+    Experiments, chapter 5.6.
+
+    ``eta2`` is the term's share of the total sum of squares; balanced shares add up to 1. ``omega2`` takes
+    out what noise alone would explain (Olejnik and Algina 2003) and may fall below 0, which means nothing
+    found. ``p_holm`` is Holm over the terms, the block left out. The test holds the residual for one normal
+    noise, equal everywhere; for a claim about two levels read `contrasts.factor_contrasts`, which does not.
+    F and p are NaN where nothing is left to estimate noise from (one seed and no higher interaction).
+
+    Args:
+        runs: one row per trial; rows that failed (``status`` not ``complete``) or without value are left out.
+        factors: columns of runs; one with a single level gets a row with ``df`` 0.
+        metric: a column of runs.
+        block: the column of the seed.
+        interactions: whether to add every pair of factors.
+
+    Raises:
+        ValueError: a column is missing, or fewer than two completed trials.
+    """
+    data, names = _tidy(runs, [block, *factors], metric)
+    terms = [frozenset({name}) for name in names]
+    if interactions:
+        terms += [frozenset(pair) for pair in itertools.combinations(names[1:], 2)]
+    full_ss, full_df = _residual(data, terms)
+    noise = full_ss / full_df if full_df else np.nan
+    total = float(((data["value"] - data["value"].mean()) ** 2).sum())
+    rows = []
+    for term in terms:
+        label = ":".join([block, *factors][names.index(name)] for name in sorted(term))
+        rows.append(_row(label, *_explained(data, term, terms), noise, full_df, total))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["p_holm"] = _holm(table["p"].to_numpy(), is_block=np.array([t == {names[0]} for t in terms]))
+    residual = [("residual", full_df, full_ss, noise), ("total", len(data) - 1, total, np.nan)]
+    ends = [(*end, *[np.nan] * 3, end[2] / total if total else np.nan, np.nan) for end in residual]
+    return pd.concat([table, pd.DataFrame(ends, columns=COLUMNS)], ignore_index=True)
+
+
+def _tidy(runs: pd.DataFrame, columns: Sequence[str], metric: str) -> tuple[pd.DataFrame, list[str]]:
+    """Completed values and their categories under names that a formula can hold: x0 (block), x1, ..."""
+    missing = [name for name in (*columns, metric) if name not in runs]
+    if missing:
+        raise ValueError(f"runs has no column {', '.join(missing)}; it has: {', '.join(map(str, runs))}")
+    value = pd.to_numeric(runs[metric], errors="coerce")
+    if "status" in runs:
+        value = value.where(runs["status"] == "complete")
+    names = [f"x{i:02d}" for i in range(len(columns))]
+    data = pd.DataFrame({name: runs[column].astype(str) for name, column in zip(names, columns, strict=True)})
+    data = data.assign(value=value).dropna(subset=["value"])
+    if len(data) < 2:
+        raise ValueError(f"{len(data)} completed trials have a {metric}; at least 2 are needed")
+    return data, names
+
+
+def _residual(data: pd.DataFrame, terms: Iterable[Term]) -> tuple[float, int]:
+    """Residual sum of squares and degrees of freedom of a linear model with these terms."""
+    varying = [term for term in terms if all(data[name].nunique() > 1 for name in term)]
+    formula = " + ".join(["1", *(":".join(f"C({name}, Sum)" for name in sorted(term)) for term in varying)])
+    fit = formulas.ols(f"value ~ {formula}", data).fit()
+    return float(fit.ssr), int(fit.df_resid)
+
+
+def _explained(data: pd.DataFrame, term: Term, terms: Sequence[Term]) -> tuple[int, float]:
+    """Degrees of freedom and Type II sum of squares of a term."""
+    others = [other for other in terms if not term <= other]
+    without_ss, without_df = _residual(data, others)
+    with_ss, with_df = _residual(data, [*others, term])
+    return without_df - with_df, max(0.0, without_ss - with_ss)
+
+
+def _row(label: str, df: int, sum_squares: float, noise: float, noise_df: int, total: float) -> dict[str, object]:
+    mean_square = sum_squares / df if df else np.nan
+    ratio = mean_square / noise if noise > 0 else np.nan
+    return {
+        "term": label,
+        "df": df,
+        "sum_squares": sum_squares,
+        "mean_square": mean_square,
+        "F": ratio,
+        "p": float(stats.f.sf(ratio, df, noise_df)) if df and noise > 0 else np.nan,
+        "eta2": sum_squares / total if total else np.nan,
+        "omega2": (sum_squares - df * noise) / (total + noise) if total else np.nan,
+    }
+
+
+def _holm(p: np.ndarray, is_block: np.ndarray) -> np.ndarray:
+    adjusted = np.full(len(p), np.nan)
+    family = ~is_block & np.isfinite(p)
+    if family.any():
+        adjusted[family] = multipletests(p[family], method="holm")[1]
+    return adjusted

@@ -1,0 +1,32 @@
+"""The default study: chunking x positional scheme x pooling, 24 cells.
+
+Run it with ``nox -s ablations`` (about ten minutes on two cores; ``-- --quick`` takes about a minute).
+The baseline is the seed's design: tiles of 7, learned positions, class token.
+"""
+
+from studies.design import STUDIES, Study
+from studies.recipe import Recipe
+from vit import PRESETS
+
+RECIPE = Recipe(
+    epochs=3,
+    batch_size=128,
+    learning_rate=1.1e-2,
+    weight_decay=0.03,
+    beta2=0.95,
+    schedule="linear",
+    warmup=0.37,
+)
+
+STUDIES["ablations"] = Study(
+    name="ablations",
+    question="How should an image be cut, how should the model know where a patch was, and what should the head read?",
+    base=PRESETS["tiny"],
+    recipe=RECIPE,
+    factors={
+        "chunking": ("horizontal", "vertical", "tiles"),
+        "positional": ("none", "learned", "sinusoidal", "rope2d"),
+        "pooling": ("cls", "mean"),
+    },
+    quick={"epochs": 1},
+)

@@ -1,0 +1,258 @@
+"""The command line: what a person types."""
+
+from __future__ import annotations
+
+import glob
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import torch
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import studies.catalog  # noqa: F401  registers the studies
+from studies.data import DataError, load
+from studies.design import STUDIES, DesignError, Plan, Study, apply, expand, parse_settings
+from studies.ledger import Ledger, LedgerError
+from studies.measure import BRIEF, FULL, Effort, measure_cells
+from studies.recipe import Recipe, RecipeError
+from studies.report import publish
+from studies.runner import Runner, expected_seconds
+from studies.screen import LiveScreen, PlainScreen, duration, percent, ranked_table
+from studies.train import Epoch, Preparation, evaluate, fit
+from vit import PRESETS, ConfigError, UnknownNameError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help=__doc__)
+out = Console()
+err = Console(stderr=True)
+
+USAGE, FAILED_TRIALS, INTERRUPTED = 2, 3, 130
+USAGE_ERRORS = (ConfigError, DataError, DesignError, LedgerError, RecipeError, UnknownNameError)
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+StudyName = Annotated[str, typer.Argument(help="A study; `vit-ablate list` shows them.", metavar="STUDY")]
+Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds per arm.", show_default="the study's")]
+Quick = Annotated[bool, typer.Option("--quick", help="The same table from less training.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Change a field of model or recipe for all arms; repeatable."
+    ),
+]
+DeviceOption = Annotated[Device, typer.Option(help="Where to train.")]
+Results = Annotated[Path, typer.Option(help="Folder of all results.", file_okay=False)]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Worker processes, one torch thread each.", show_default="the cores")
+]
+
+
+def main() -> NoReturn:
+    """Entry point: errors that a person can mend are one message, not a traceback."""
+    try:
+        app()
+    except USAGE_ERRORS as error:
+        err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        raise SystemExit(USAGE) from None
+    raise SystemExit(0)
+
+
+@app.command("list")
+def list_studies() -> None:
+    """Show the studies."""
+    table = Table("study", "factors", "cells", "trials", "question")
+    for study in STUDIES.values():
+        plan = expand(study, "cpu")
+        factors = " × ".join(
+            f"{name} {{{', '.join(map(str, levels))}}}" for name, levels in plan.factors.items()
+        )
+        table.add_row(study.name, factors, str(len(plan.cells)), str(len(plan.trials)), study.question)
+    out.print(table)
+
+
+@app.command()
+def plan(
+    study: StudyName,
+    seeds: Seeds = None,
+    quick: Quick = False,
+    settings: Set = None,
+    device: DeviceOption = Device.auto,
+    workers: Workers = None,
+) -> None:
+    """Print the cells, the number of trials and the time they would take, without running them."""
+    made = _plan(study, seeds, quick, settings, device)
+    table = Table("arm", "tokens", "parameters", "seconds a trial", title=made.question, title_justify="left")
+    with out.status("timing a few steps of every arm"):
+        measured = measure_cells(made.runnable, made.device, Effort(rounds=3, round_seconds=0.02))
+    num_images = len(load(made.dataset).train)
+    total = 0.0
+    for cell in made.cells:
+        if cell.config is None:
+            table.add_row(cell.name, "", "", f"cannot be: {cell.reason}")
+            continue
+        seconds = expected_seconds(cell, measured, num_images)
+        total += seconds * len(made.seeds)
+        facts = measured[cell.content_hash]
+        table.add_row(cell.name, str(cell.config.num_tokens), f"{facts.get('params', 0):,}", f"{seconds:.1f}")
+    out.print(table)
+    count = workers or default_workers(made.device)
+    wall = total / count + (BRIEF if quick else FULL).seconds(len(made.runnable))
+    out.print(
+        f"{len(made.runnable)} arms × {len(made.seeds)} seeds = {len(made.trials)} trials, about "
+        f"{duration(wall)} with {count} workers, measuring included"
+    )
+
+
+@app.command()
+def run(
+    study: StudyName,
+    seeds: Seeds = None,
+    quick: Quick = False,
+    settings: Set = None,
+    device: DeviceOption = Device.auto,
+    workers: Workers = None,
+    results: Results = Path("results"),
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
+) -> None:
+    """Run a study, or go on with it: finished trials are not run again."""
+    made = _plan(study, seeds, quick, settings, device)
+    ledger = Ledger(results / made.folder, create=True)
+    load(made.dataset)  # a damaged file shows before anything starts
+    screen = LiveScreen(out, made, ledger.entries().values()) if out.is_terminal else PlainScreen(out)
+    runner = Runner(
+        made, ledger, workers or default_workers(made.device), BRIEF if quick else FULL, screen, retry_failed
+    )
+    with screen:
+        progress = runner.run()
+    _show(ledger)
+    if runner.stop.presses:
+        err.print(f"interrupted: {progress.waiting} trials wait; the same command goes on with them")
+        raise typer.Exit(INTERRUPTED)
+    if progress.failed:
+        err.print(f"{progress.failed} trials failed, see the table; --retry-failed runs them again")
+        raise typer.Exit(FAILED_TRIALS)
+
+
+@app.command()
+def status(
+    study: Annotated[
+        str | None, typer.Argument(help="A study or a results folder.", metavar="[STUDY]")
+    ] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Show how far studies are; safe while they run."""
+    table = Table("study", "complete", "running", "waiting", "failed", "reasons")
+    folders = (
+        [_folder(results, study)] if study else sorted(path.parent for path in results.glob("*/study.db"))
+    )
+    if not folders:
+        err.print(f"no study in {results}: start one with `vit-ablate run`")
+        raise typer.Exit(USAGE)
+    for folder in folders:
+        entries = list(Ledger(folder).entries().values())
+        counts = [
+            str(sum(e.state == s for e in entries)) for s in ("complete", "running", "waiting", "failed")
+        ]
+        reasons = sorted({e.reason for e in entries if e.state == "failed" and e.reason})
+        table.add_row(folder.name, *counts, "; ".join(reasons))
+    out.print(table)
+
+
+@app.command()
+def table(
+    study: Annotated[str, typer.Argument(help="A study or a results folder.", metavar="STUDY")],
+    results: Results = Path("results"),
+) -> None:
+    """Rebuild the tables and figures of a study from its storage, and print the ranked arms."""
+    _show(Ledger(_folder(results, study)))
+
+
+@app.command()
+def train(
+    preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "tiny",
+    settings: Set = None,
+    dataset: Annotated[str, typer.Option(help="A data set.")] = "mnist",
+    seed: Annotated[int, typer.Option(help="Seed of all random streams.")] = 0,
+    device: DeviceOption = Device.auto,
+) -> None:
+    """Train one model and print its learning curve and test accuracy."""
+    config, recipe = apply(PRESETS[preset], Recipe(), parse_settings(settings or []))
+    place = resolve_device(device)
+    data = load(dataset)
+    torch.set_num_threads(default_workers("cpu"))
+
+    def say(epoch: Epoch) -> None:
+        out.print(
+            f"epoch {epoch.epoch}/{recipe.epochs}  train loss {epoch.train_loss:.4f}  "
+            f"validation {percent(epoch.val_accuracy)}  {epoch.seconds:.1f} s",
+            highlight=False,
+        )
+
+    fitted = fit(config, recipe, data, seed, place, say)
+    data = data.to(place)
+    score = evaluate(fitted.model, data.test, Preparation(recipe, data))
+    out.print(
+        f"test accuracy {percent(score.accuracy)}, loss {score.loss:.4f}, {fitted.model.num_params():,} parameters"
+    )
+
+
+def resolve_device(device: Device) -> str:
+    """The device to use; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        DesignError: it is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device is Device.auto:
+        return next(name for name, available in there.items() if available)
+    if not there[device]:
+        choices = ", ".join(name for name, available in there.items() if available)
+        raise DesignError(f"--device {device}: torch {torch.__version__} finds none here; choices: {choices}")
+    return str(device)
+
+
+def default_workers(device: str) -> int:
+    """One per core on a CPU; at most four beside a GPU."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if device == "cpu" else min(4, cores)
+
+
+def _plan(name: str, seeds: int | None, quick: bool, settings: list[str] | None, device: Device) -> Plan:
+    study: Study = STUDIES[name].with_settings(parse_settings(settings or []))
+    study = study.as_quick() if quick else study
+    made = expand(study, resolve_device(device))
+    return made if seeds is None else Plan(**{**vars(made), "seeds": list(range(seeds))})
+
+
+def _folder(results: Path, study: str) -> Path:
+    """The results folder of a study, by its full name or by its beginning.
+
+    Raises:
+        LedgerError: there is none, or more than one.
+    """
+    if (results / study / "study.db").exists():
+        return results / study
+    found = sorted(path.parent for path in results.glob(f"{glob.escape(study)}-*-*/study.db"))
+    if len(found) == 1:
+        return found[0]
+    here = ", ".join(path.parent.name for path in sorted(results.glob("*/study.db"))) or "none"
+    which = "several" if found else "no"
+    raise LedgerError(f"{which} studies called {study!r} in {results}; choices: {here}")
+
+
+def _show(ledger: Ledger) -> None:
+    published = publish(ledger)
+    out.print(ranked_table(published.plan, published.cells))
+    out.print(f"tables and figures: {published.folder}/README.md", soft_wrap=True, highlight=False)

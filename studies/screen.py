@@ -1,0 +1,231 @@
+"""What a run shows: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import fmean
+from typing import Any
+
+import pandas as pd
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from studies.design import Plan, Trial
+from studies.ledger import Entry
+from studies.runner import Observer, Progress
+from studies.trial import Outcome
+
+
+def duration(seconds: float) -> str:
+    """``75 -> "1 min 15 s"``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """``0.97123 -> "97.12 %"``; a missing value is a dash."""
+    return "–" if pd.isna(share) else f"{100 * share:.{digits}f} %"
+
+
+class PlainScreen(Observer):
+    """One line an event, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.progress: Progress | None = None
+
+    def __enter__(self) -> PlainScreen:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        """One line, never wrapped."""
+        self.console.print(Text(text), soft_wrap=True)
+
+    def measuring(self, num_cells: int, seconds: float) -> None:
+        self.say(f"measuring speed and memory of {num_cells} arms, one at a time: about {duration(seconds)}")
+
+    def training(self, progress: Progress) -> None:
+        self.progress = progress
+        self.say(
+            f"{progress.waiting} trials to run with {progress.workers} workers"
+            f"{_already(progress)}: about {duration(progress.eta_seconds)}"
+        )
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        assert self.progress is not None
+        done = self.progress.complete + self.progress.failed
+        total = done + self.progress.waiting
+        if outcome.reason:
+            what = f"FAILED {outcome.reason}"
+        else:
+            what = f"val {percent(outcome.record['val_accuracy'])} in {outcome.record['wall_seconds']:.1f} s"
+        left = duration(self.progress.eta_seconds)
+        self.say(f"[{done}/{total}] {trial.label}: {what}, {self.progress.failed} failed, {left} left")
+
+    def requeued(self, trial: Trial, attempt: int) -> None:
+        self.say(f"the worker of {trial.label} was killed; it runs again (attempt {attempt})")
+
+    def stopping(self, running: int) -> None:
+        self.say(f"stopping: {running} running trials finish first; press Ctrl-C again to stop at once")
+
+
+class LiveScreen(PlainScreen):
+    """Every arm's accuracy so far, what is running, and the time left, redrawn in place."""
+
+    def __init__(self, console: Console, plan: Plan, entries: Iterable[Entry] = ()) -> None:
+        super().__init__(console)
+        self.plan = plan
+        self.accuracies: dict[str, list[float]] = defaultdict(list)
+        self.failures: dict[str, int] = defaultdict(int)
+        self.running: list[Trial] = []
+        self.message = ""
+        self.measuring_since: tuple[float, float] | None = None
+        names = {cell.content_hash: cell.name for cell in plan.runnable}
+        for entry in entries:
+            if entry.state == "complete" and entry.cell_hash in names:
+                self.accuracies[names[entry.cell_hash]].append(entry.record["val_accuracy"])
+        self.live = Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> LiveScreen:
+        self.live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.live.stop()
+
+    def say(self, text: str) -> None:
+        self.message = text
+
+    def measuring(self, num_cells: int, seconds: float) -> None:
+        self.measuring_since = time.monotonic(), seconds
+        super().measuring(num_cells, seconds)
+
+    def training(self, progress: Progress) -> None:
+        super().training(progress)
+        self.measuring_since = None
+        self.message = ""
+
+    def started(self, trial: Trial) -> None:
+        self.running.append(trial)
+
+    def finished(self, trial: Trial, outcome: Outcome) -> None:
+        self.running.remove(trial)
+        if outcome.reason:
+            self.failures[trial.cell.name] += 1
+            self.message = f"{trial.label} failed: {outcome.reason}"
+        else:
+            self.accuracies[trial.cell.name].append(outcome.record["val_accuracy"])
+
+    def requeued(self, trial: Trial, attempt: int) -> None:
+        self.running.remove(trial)
+        super().requeued(trial, attempt)
+
+    def render(self) -> RenderableType:
+        """The table, the bar and the last message."""
+        parts: list[RenderableType] = [self._table(), self._bar(), self._status()]
+        if self.message:
+            parts.append(Text(self.message, style="yellow"))
+        return Group(*parts)
+
+    def _table(self) -> Table:
+        names = [cell.name for cell in self.plan.cells]
+        names.sort(key=lambda name: -fmean(self.accuracies[name]) if self.accuracies[name] else 1.0)
+        room = max(3, self.console.height - 8)
+        table = Table(
+            title=f"{self.plan.study} on {self.plan.dataset}, {self.plan.device}", title_justify="left"
+        )
+        table.add_column("arm")
+        for column in ("trials", "validation accuracy", "spread"):
+            table.add_column(column, justify="right")
+        table.add_column("now")
+        busy = {trial.cell.name: trial.seed for trial in self.running}
+        for name in names[:room]:
+            table.add_row(
+                *self._row(name, busy.get(name)), style="bold" if name == self.plan.baseline else ""
+            )
+        if len(names) > room:
+            table.add_row(f"… {len(names) - room} more arms", "", "", "", "")
+        return table
+
+    def _row(self, name: str, seed: int | None) -> list[str]:
+        values = self.accuracies[name]
+        failed = f" ({self.failures[name]} failed)" if self.failures[name] else ""
+        spread = f"{100 * min(values):.2f} – {100 * max(values):.2f}" if values else ""
+        mean = percent(fmean(values)) if values else "–"
+        return [name, f"{len(values)}{failed}", mean, spread, "" if seed is None else f"seed {seed}"]
+
+    def _bar(self) -> RenderableType:
+        if self.measuring_since:
+            since, seconds = self.measuring_since
+            return ProgressBar(total=seconds, completed=min(seconds, time.monotonic() - since), width=60)
+        if self.progress is None:
+            return Text("")
+        done = self.progress.complete + self.progress.failed
+        return ProgressBar(total=max(1, done + self.progress.waiting), completed=done, width=60)
+
+    def _status(self) -> Text:
+        if self.progress is None:
+            return Text("preparing")
+        p = self.progress
+        return Text(
+            f"{p.complete} done · {len(self.running)} running · {p.failed} failed · "
+            f"{p.waiting - len(self.running)} waiting · about {duration(p.eta_seconds)} left"
+        )
+
+
+def ranked_table(plan: Plan, cells: pd.DataFrame) -> Table:
+    """The arms by mean test accuracy, with intervals and speed, for the terminal."""
+    table = Table(
+        title=f"{plan.study} on {plan.dataset}, {plan.device}: {plan.question}", title_justify="left"
+    )
+    table.add_column("arm")
+    for column in (
+        "n",
+        "test accuracy",
+        "95 % interval",
+        "train img/s",
+        "infer img/s",
+        "tokens",
+        "parameters",
+    ):
+        table.add_column(column, justify="right")
+    for _, cell in cells.iterrows():
+        table.add_row(*_ranked_row(cell), style="bold" if cell["baseline"] else "")
+    table.caption = "bold: the baseline · interval: Student's t over seeds · – : not available"
+    return table
+
+
+def _ranked_row(cell: pd.Series[Any]) -> list[str]:
+    if cell["unsupported"]:
+        return [cell["cell"], "0", f"cannot be: {cell['unsupported']}"]
+    low, high = cell["test_accuracy_low"], cell["test_accuracy_high"]
+    interval = "–" if pd.isna(low) else f"{100 * low:.2f} – {100 * high:.2f}"
+    failed = f" ({cell['failed']} failed)" if cell["failed"] else ""
+    return [
+        cell["cell"],
+        f"{cell['n']}{failed}",
+        percent(cell["test_accuracy_mean"]),
+        interval,
+        *(_count(cell[name]) for name in ("train_images_per_second", "infer_images_per_second")),
+        *(_count(cell[name]) for name in ("num_tokens", "params")),
+    ]
+
+
+def _count(value: Any) -> str:
+    return "–" if pd.isna(value) else f"{value:,.0f}"
+
+
+def _already(progress: Progress) -> str:
+    done = progress.complete + progress.failed
+    return f" ({done} are finished already)" if done else ""
