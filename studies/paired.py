@@ -15,32 +15,29 @@ from scipy import stats
 
 Floats = NDArray[np.float64]
 
-EXACT_UP_TO = 12  # seeds; beyond that 2^n flips are sampled
 RANDOM_FLIPS = 10_000
 ROUNDING = 1e-12  # relative to the values compared
 CHUNK = 4_000_000  # sums held in memory at once
 
 
 def smallest_p(n: int) -> float:
-    """The smallest two-sided p that `sign_flip_p` can give for ``n`` pairs: 2^(1-n), at most 1.
-
-    Beyond ``EXACT_UP_TO`` the number of random flips is a bound too.
-    """
-    sampled = 1 / (RANDOM_FLIPS + 1) if n > EXACT_UP_TO else 0.0
-    return float(min(1.0, max(2.0 ** (1 - n), sampled)))
+    """The smallest two-sided p that `sign_flip_p` can give for ``n`` pairs: 2^(1-n) up to 14, then 1/10,001."""
+    return float(min(1.0, max(2.0 ** (1 - n), 1 / (RANDOM_FLIPS + 1))))
 
 
 @functools.cache
 def flips(n: int) -> Floats:
-    """Sign patterns ``(n, f)``: one of each mirrored pair up to ``EXACT_UP_TO``, else random ones.
+    """Sign patterns ``(n, f)``, all different, one of each mirrored pair, the one without any flip left out.
 
-    The random ones come from a generator of their own with a fixed seed, so a p value is a function of the
-    data alone.
+    All 2^(n-1) - 1 of them up to n = 14; beyond, ``RANDOM_FLIPS`` random ones from a generator of their own
+    with a fixed seed, so that a p value is a function of the data alone.
     """
-    if n > EXACT_UP_TO:
-        return np.random.default_rng(n).choice(np.array([-1.0, 1.0]), size=(n, RANDOM_FLIPS))
-    bits = np.arange(2 ** (n - 1))[None, :] >> np.arange(n)[:, None]
-    return np.asarray(1.0 - 2.0 * (bits & 1), dtype=np.float64)
+    rng = np.random.default_rng(n)
+    counted = min(n - 1, 40)  # bits that tell patterns apart; more would not fit an integer
+    codes = np.arange(1, 2**counted) if counted < 14 else 1 + rng.choice(2**counted - 1, RANDOM_FLIPS, False)
+    bits = (codes[None, :] >> np.arange(counted + 1)[:, None]) & 1
+    more = rng.integers(0, 2, size=(n - 1 - counted, len(codes)))
+    return np.asarray(1.0 - 2.0 * np.concatenate([bits, more]), dtype=np.float64)
 
 
 def _count_extreme(size: Floats, observed: Floats, signs: Floats) -> Floats:
@@ -55,10 +52,10 @@ def _count_extreme(size: Floats, observed: Floats, signs: Floats) -> Floats:
 def sign_flip_p(differences: ArrayLike) -> Floats:
     """Two-sided sign-flip p of "the difference is symmetric about 0" (Fisher 1935, section 21).
 
-    All 2^n flips for n <= ``EXACT_UP_TO``; else ``RANDOM_FLIPS`` random ones with the +1 correction of
-    Phipson and Smyth (2010, arXiv 1603.05766), and never below 2^(1-n). The flips act on the sorted absolute
-    differences, which has the same distribution and makes p independent of the order of the seeds and of
-    which arm is called a.
+    Exact, from all 2^n flips, up to n = 14 (one of each mirrored pair is enough: at most 8,192). Beyond, from
+    ``RANDOM_FLIPS`` random ones with the +1 correction of Phipson and Smyth (2010, arXiv 1603.05766), drawn
+    without repetition and without the data themselves. The flips act on the sorted absolute differences,
+    which has the same distribution and makes p independent of the order of the seeds and of which arm is a.
     """
     values = np.asarray(differences, dtype=np.float64)
     n = values.shape[-1]
@@ -69,9 +66,7 @@ def sign_flip_p(differences: ArrayLike) -> Floats:
     # equal sums must count as equal, whatever the rounding
     observed = np.abs(rows.sum(axis=1)) - 1e-9 * size.sum(axis=1)
     signs = flips(n)
-    counts = _count_extreme(size, observed, signs)
-    sampled = float(n > EXACT_UP_TO)
-    p = np.maximum((counts + sampled) / (signs.shape[1] + sampled), smallest_p(n))
+    p = (_count_extreme(size, observed, signs) + 1) / (signs.shape[1] + 1)
     return np.asarray(p.reshape(values.shape[:-1]))
 
 

@@ -93,7 +93,7 @@ def test_an_unknown_set_names_the_nearest():
 
 
 def test_pixel_statistics_are_those_of_the_training_images(small_mnist):
-    mean, std = small_mnist.pixel_statistics()
+    mean, std = small_mnist.pixel_statistics
     pixels = small_mnist.train.images.double() / 255
     assert mean.shape == std.shape == (1, 1, 1)
     assert mean.item() == pytest.approx(pixels.mean().item(), rel=1e-4)
