@@ -49,10 +49,8 @@ def test_only_relative_biases_the_logits(positional):
 @pytest.mark.parametrize("positional", ["none", "learned", "sinusoidal", "sincos2d", "relative"])
 def test_only_rope_turns_queries_and_keys(positional):
     scheme, config = build(positional)
-    q, k = torch.randn(2, 1, 2, config.num_tokens, 8)
-    turned_q, turned_k = scheme.rotate(q, k)
-    assert torch.equal(turned_q, q)
-    assert torch.equal(turned_k, k)
+    heads = torch.randn(2, 1, 2, config.num_tokens, 8)
+    assert torch.equal(scheme.rotate(heads), heads)
 
 
 def test_learned_adds_one_row_to_every_token_prefix_included():
@@ -105,7 +103,7 @@ def turned_everywhere(**changes):
     generator = torch.Generator().manual_seed(0)
     q, k = torch.randn(2, 1, config.num_heads, 1, config.head_dim, generator=generator)
     same = [x.expand(-1, -1, config.num_tokens, -1) for x in (q, k)]
-    return *(x[0] for x in scheme.rotate(*same)), (q[0], k[0]), config
+    return *(scheme.rotate(x)[0] for x in same), (q[0], k[0]), config
 
 
 def offsets(config: ViTConfig) -> list[list[tuple[int, int]]]:
@@ -151,7 +149,7 @@ def test_rope_turns_by_the_position_over_powers_of_100():
     scheme, config = build("rope2d")  # head_dim 8: two frequencies an axis, pairs (i, i + 4)
     unit = torch.zeros(1, 2, config.num_tokens, 8)
     unit[..., :4] = 1.0
-    turned = scheme.rotate(unit, unit)[0][0, 0, config.num_prefix_tokens :]
+    turned = scheme.rotate(unit)[0, 0, config.num_prefix_tokens :]
     for patch in range(config.num_patches):
         row, column = divmod(patch, 4)
         angles = [row, row / 10, column, column / 10]

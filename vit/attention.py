@@ -61,9 +61,9 @@ class Attention(nn.Module):
 
     def heads(self, tokens: Tensor, positional: Positional) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values ``(b, heads, n, head_dim)``, rotated where the scheme rotates."""
-        q, k, v = rearrange(self.qkv(tokens), "b n (three h e) -> three b h n e", three=3, h=self.num_heads)
-        q, k = positional.rotate(q, k)
-        return q, k, v
+        qkv = rearrange(self.qkv(tokens), "b n (three h e) -> three b h n e", three=3, h=self.num_heads)
+        q, k = positional.rotate(qkv[:2])
+        return q, k, qkv[2]
 
     def forward(self, tokens: Tensor, positional: Positional) -> Tensor:
         q, k, v = self.heads(tokens, positional)

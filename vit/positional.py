@@ -35,9 +35,9 @@ class Positional(nn.Module):
         """Add positions to tokens ``(b, n, d)``, once, before the first block."""
         return tokens
 
-    def rotate(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn queries and keys ``(b, heads, n, head_dim)``, in every block."""
-        return queries, keys
+    def rotate(self, heads: Tensor) -> Tensor:
+        """Turn queries or keys ``(..., n, head_dim)``, in every block."""
+        return heads
 
     def bias(self) -> Tensor | None:
         """Added to the attention logits of every block: ``(heads, n, n)``."""
@@ -127,13 +127,9 @@ class Rope2d(Positional):
     def unsupported(cls, config: ViTConfig) -> str | None:
         return _needs_multiple(config, "head_dim = embed_dim / num_heads", config.head_dim, 4)
 
-    def rotate(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        return self._turn(queries), self._turn(keys)
-
-    def _turn(self, x: Tensor) -> Tensor:
-        half = x.shape[-1] // 2
-        swapped = torch.cat([x[..., half:], x[..., :half]], dim=-1)
-        return x * self.cos.to(x.dtype) + swapped * self.sin.to(x.dtype)
+    def rotate(self, heads: Tensor) -> Tensor:
+        swapped = heads.roll(heads.shape[-1] // 2, dims=-1)
+        return heads * self.cos.to(heads.dtype) + swapped * self.sin.to(heads.dtype)
 
 
 @POSITIONALS.register("relative")

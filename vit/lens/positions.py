@@ -72,7 +72,7 @@ def _turned(model: ViT) -> Tensor | None:
     # the mean of a quadratic form over the unit sphere is its trace / dimension: basis vectors suffice
     basis = torch.eye(config.head_dim).to(model.patch_embedding.weight)
     units = basis[:, None, None].expand(-1, config.num_heads, config.num_tokens, -1)
-    queries, keys = model.positional.rotate(units, units)
-    if torch.equal(queries, units) and torch.equal(keys, units):
+    turned = model.positional.rotate(units)
+    if torch.equal(turned, units):
         return None
-    return torch.einsum("u h i e, u h j e -> i j", queries, keys) / (config.num_heads * config.head_dim)
+    return torch.einsum("u h i e, u h j e -> i j", turned, turned) / (config.num_heads * config.head_dim)
