@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -128,9 +129,9 @@ def run(
 ) -> None:
     """Run a study, or go on with it: finished trials are not run again."""
     made = _plan(study, seeds, quick, settings, device)
-    ledger = Ledger(results / made.folder, create=True)
     load(made.dataset)  # a damaged file shows before anything starts
-    screen = LiveScreen(out, made, ledger.entries().values()) if out.is_terminal else PlainScreen(out)
+    ledger = Ledger(results / made.folder, create=True)
+    screen = LiveScreen(out, made, ledger.entries().values()) if _is_screen() else PlainScreen(out)
     runner = Runner(
         made, ledger, workers or default_workers(made.device), BRIEF if quick else FULL, screen, retry_failed
     )
@@ -230,10 +231,15 @@ def default_workers(device: str) -> int:
 
 
 def _plan(name: str, seeds: int | None, quick: bool, settings: list[str] | None, device: Device) -> Plan:
-    study: Study = STUDIES[name].with_settings(parse_settings(settings or []))
-    study = study.as_quick() if quick else study
+    study: Study = STUDIES[name].as_quick() if quick else STUDIES[name]
+    study = study.with_settings(parse_settings(settings or []))  # last: what was typed wins over --quick
     made = expand(study, resolve_device(device))
     return made if seeds is None else Plan(**{**vars(made), "seeds": list(range(seeds))})
+
+
+def _is_screen() -> bool:
+    """Whether output can be redrawn in place; rich alone believes FORCE_COLOR, which CI sets."""
+    return out.is_interactive and sys.stdout.isatty()
 
 
 def _folder(results: Path, study: str) -> Path:
@@ -254,5 +260,5 @@ def _folder(results: Path, study: str) -> Path:
 
 def _show(ledger: Ledger) -> None:
     published = publish(ledger)
-    out.print(ranked_table(published.plan, published.cells))
+    out.print(ranked_table(published.plan, published.cells, out.width))
     out.print(f"tables and figures: {published.folder}/README.md", soft_wrap=True, highlight=False)

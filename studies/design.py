@@ -210,7 +210,7 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
             raise DesignError(f"--set {text!r}: write NAME=VALUE, for example --set embed_dim=32")
         try:
             settings[name.strip()] = ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # all that literal_eval raises
             settings[name.strip()] = value.strip()
     return settings
 

@@ -8,9 +8,10 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -34,10 +35,12 @@ class ProcessExecutor(Executor):
         """Run ``fn`` in an idle process; the future raises ``WORKER_DIED`` if that process is killed."""
         pool = self._idle.get()
         try:
-            future = pool.submit(fn, *args, **kwargs)
+            with _interrupts_held():
+                future = pool.submit(fn, *args, **kwargs)
         except BrokenProcessPool:  # died while idle
             pool = _one_process()
-            future = pool.submit(fn, *args, **kwargs)
+            with _interrupts_held():
+                future = pool.submit(fn, *args, **kwargs)
         future.add_done_callback(lambda done: self._release(pool, done))
         return future
 
@@ -59,6 +62,19 @@ class ProcessExecutor(Executor):
 def _one_process() -> ProcessPoolExecutor:
     context = multiprocessing.get_context("spawn")  # a fork of a process with torch threads can hang
     return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; a process started meanwhile inherits that, so it is safe even while it still imports."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:

@@ -69,15 +69,12 @@ class Ledger:
             self._storage = RDBStorage(
                 f"sqlite:///{self.path}", engine_kwargs={"connect_args": {"timeout": 60}}
             )
-            optuna.create_study(
-                study_name=folder.name, storage=self._storage, direction="maximize", load_if_exists=True
-            )
+            self._study_id = self._open(folder.name)
         except Exception as error:
             cause = str(error.__cause__ or error).splitlines()[0]
             raise LedgerError(
                 f"cannot open {self.path}: {cause}; name a folder you can write with --results"
             ) from error
-        self._study_id = self._storage.get_study_id_from_name(folder.name)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -184,6 +181,14 @@ class Ledger:
         attrs = self._storage.get_trial(entry.trial_id).user_attrs
         kept = {name: value for name, value in attrs.items() if name not in ("record", "reason")}
         return self._add({**kept, "attempt": entry.attempt + 1})
+
+    def _open(self, name: str) -> int:
+        """The id of the one study of this storage, whatever its folder is called by now."""
+        studies = self._storage.get_all_studies()
+        if not studies:
+            optuna.create_study(study_name=name, storage=self._storage, direction="maximize", load_if_exists=True)
+            studies = self._storage.get_all_studies()
+        return studies[0]._study_id
 
     def _add(self, attrs: dict[str, Any]) -> Entry:
         template = optuna.trial.create_trial(state=TrialState.WAITING, user_attrs=attrs)

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from bench.meters import Timing, count_flops, interleaved, peak_memory
+from studies.compute import Compute, resolve
 from studies.data import DataSet, load
 from studies.design import Cell
-from studies.train import Preparation, attention_kernel, train_step
+from studies.train import Preparation, train_step
 from studies.trial import explain
 from vit import ViT
 
@@ -63,9 +64,10 @@ def measure_cells(cells: list[Cell], device: str, effort: Effort) -> dict[str, d
 def _prepare(cell: Cell, device: str) -> tuple[dict[str, Any], Mapping[str, Callable[[], object]]]:
     assert cell.config is not None
     data = load(cell.dataset).to(device)
-    model = ViT(cell.config).to(device).use_attention(attention_kernel(device))
+    compute = resolve(cell.config, cell.recipe, device)
+    model = ViT(cell.config).to(device).use_attention(compute.attention)
     facts: dict[str, Any] = {"params": model.num_params(), "flops": count_flops(model, data.image_shape)}
-    train, infer = _train_task(model, cell, data), _infer_task(model, cell, data)
+    train, infer = _train_task(model, cell, data, compute), _infer_task(model, cell, data)
     memory = peak_memory(train, device)
     facts |= {
         "gpu_memory_mib": memory.allocated_mib,
@@ -76,15 +78,17 @@ def _prepare(cell: Cell, device: str) -> tuple[dict[str, Any], Mapping[str, Call
     return facts, {"train": train, "infer": infer}
 
 
-def _train_task(model: ViT, cell: Cell, data: DataSet) -> Callable[[], object]:
+def _train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute) -> Callable[[], object]:
     prepare = Preparation(cell.recipe, data)
     optimizer = cell.recipe.build_optimizer(model.parameters())
     shifts = torch.Generator().manual_seed(0)
     index = torch.randperm(len(data.train), generator=shifts)[: cell.recipe.batch_size]
+    forward = torch.compile(model) if compute.compile else model
+    smoothing = cell.recipe.label_smoothing
 
     def task() -> object:
         model.train()
-        return train_step(model, optimizer, *prepare.batch(index, shifts), cell.recipe.label_smoothing)
+        return train_step(forward, optimizer, *prepare.batch(index, shifts), smoothing, compute.torch_dtype)
 
     return task
 

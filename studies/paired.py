@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 RANDOM_FLIPS = 10_000
 ROUNDING = 1e-12  # relative to the values compared
-CHUNK = 4_000_000  # sums held in memory at once
+CHUNK = 200_000  # sums held at once: what a cache holds
 
 
 def smallest_p(n: int) -> float:
@@ -42,10 +42,11 @@ def flips(n: int) -> Floats:
 
 def _count_extreme(size: Floats, observed: Floats, signs: Floats) -> Floats:
     counts = np.empty(len(size))
-    step = max(1, CHUNK // signs.shape[1])
+    step = max(1, CHUNK // max(1, signs.shape[1]))
     for start in range(0, len(size), step):
         rows = slice(start, start + step)
-        counts[rows] = (np.abs(size[rows] @ signs) >= observed[rows, None]).sum(axis=1)
+        sums = size[rows] @ signs
+        counts[rows] = np.count_nonzero(np.abs(sums, out=sums) >= observed[rows, None], axis=1)
     return counts
 
 

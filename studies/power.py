@@ -29,8 +29,15 @@ def _t_power(effect: float, n: int, alpha: float) -> float:
     return float(stats.norm.cdf(effect * math.sqrt(n) - critical).mean())
 
 
-def _sign_flip_power(effect: float, noise: Floats, alpha: float) -> float:
-    return float(np.mean(sign_flip_p(noise + effect) <= alpha * (1 + 1e-9)))
+@functools.cache
+def _normal_samples(n: int) -> Floats:
+    return np.random.default_rng(n).standard_normal((SIMULATED, n))
+
+
+def _sign_flip_power(effect: float, n: int, alpha: float) -> float:
+    if n > SIMULATED_UP_TO:
+        return _t_power(effect, n, alpha)
+    return float(np.mean(sign_flip_p(_normal_samples(n) + effect) <= alpha * (1 + 1e-9)))
 
 
 @functools.cache
@@ -49,9 +56,10 @@ def required_effect(n: int, alpha: float = 0.05, power: float = POWER) -> float:
     by_t = float(optimize.brentq(lambda d: _t_power(d, n, alpha) - power, 0.0, 100.0))
     if n > SIMULATED_UP_TO:
         return by_t
-    noise = np.random.default_rng(n).standard_normal((SIMULATED, n))
     return float(
-        optimize.bisect(lambda d: _sign_flip_power(d, noise, alpha) - power, 0.5 * by_t, 3.0 * by_t, xtol=0.002 * by_t)
+        optimize.bisect(
+            lambda d: _sign_flip_power(d, n, alpha) - power, 0.5 * by_t, 3.0 * by_t, xtol=0.002 * by_t
+        )
     )
 
 
@@ -81,10 +89,20 @@ def equivalence_power(difference: float, sd: float, n: int, margin: float, alpha
     return float(np.maximum(inside, 0.0).mean())
 
 
+def _detects(n: int, difference: float, sd: float, alpha: float, power: float) -> bool:
+    if difference == 0 or smallest_p(n) > alpha:
+        return False
+    if sd == 0:
+        return True
+    effect = abs(difference) / sd
+    # the t test is the more powerful of the two, and the cheaper to ask
+    return _t_power(effect, n, alpha) >= 0.95 * power and _sign_flip_power(effect, n, alpha) >= power
+
+
 def _settles(n: int, difference: float, sd: float, margin: float, alpha: float, power: float) -> bool:
-    if abs(difference) > 0 and abs(difference) >= required_effect(n, alpha, power) * sd:
-        return smallest_p(n) <= alpha
-    return equivalence_power(difference, sd, n, margin, alpha) >= power
+    if equivalence_power(difference, sd, n, margin, alpha) >= power:
+        return True
+    return _detects(n, difference, sd, alpha, power)
 
 
 def seeds_needed(difference: float, sd: float, margin: float, alpha: float = 0.05, power: float = POWER) -> float:

@@ -23,6 +23,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @cache
 def source_state() -> dict[str, Any]:
     """Commit of the source, and whether it was changed since (results do not count); None outside git."""
+    if _git("ls-files", "--error-unmatch", Path(__file__).name, folder=Path(__file__).parent) is None:
+        return {"commit": None, "dirty": None}  # installed inside somebody else's repository, or none
     commit = _git("rev-parse", "--short=12", "HEAD")
     changes = _git("status", "--porcelain", "--", *SOURCES)
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
@@ -67,10 +69,10 @@ def mask(text: str) -> str:
     return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
 
 
-def _git(*arguments: str) -> str | None:
+def _git(*arguments: str, folder: Path = REPOSITORY) -> str | None:
     try:
         return subprocess.run(
-            ["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=10
+            ["git", "--no-optional-locks", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vit import Registry
+from vit import ATTENTION_KERNELS, Registry
 
 Schedule = Callable[[float], float]
 
@@ -23,6 +23,8 @@ SCHEDULES: Registry[Schedule] = Registry("schedule")
 SCHEDULES["constant"] = lambda progress: 1.0
 SCHEDULES["linear"] = lambda progress: 1.0 - progress
 SCHEDULES["cosine"] = lambda progress: 0.5 * (1.0 + math.cos(math.pi * progress))
+
+DTYPES = ("auto", "float32", "bfloat16")
 
 
 class RecipeError(ValueError):
@@ -45,6 +47,9 @@ class Recipe:
         label_smoothing: share of the target spread evenly over the classes (arXiv 1512.00567, section 7).
         max_translation: pixels; every training image is shifted by up to so many in each direction.
         normalize: subtract the training mean and divide by the standard deviation; else pixels in [0, 1].
+        attention: an entry of ``ATTENTION_KERNELS``, or ``auto``: see ``studies/compute.py``.
+        dtype: ``float32``, ``bfloat16`` (autocast) or ``auto``.
+        compile: put the model through ``torch.compile``.
 
     Raises:
         RecipeError: a value is out of range or unknown.
@@ -61,6 +66,9 @@ class Recipe:
     label_smoothing: float = 0.0
     max_translation: int = 0
     normalize: bool = True
+    attention: str = "auto"
+    dtype: str = "auto"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -81,6 +89,12 @@ class Recipe:
                 raise RecipeError(f"{name}={getattr(self, name)!r} must be a whole number")
         if self.beta2 == 1.0:
             raise RecipeError(f"beta2={self.beta2!r} must be below 1")
+        for name in ("normalize", "compile"):
+            if not isinstance(getattr(self, name), bool):
+                raise RecipeError(f"{name}={getattr(self, name)!r} must be True or False")
+        for name, choices in (("attention", ("auto", *ATTENTION_KERNELS)), ("dtype", DTYPES)):
+            if getattr(self, name) not in choices:
+                raise RecipeError(f"{name}={getattr(self, name)!r} is unknown; choices: {', '.join(choices)}")
         try:
             OPTIMIZERS[self.optimizer], SCHEDULES[self.schedule]
         except KeyError as error:

@@ -59,20 +59,28 @@ class Progress:
     failed: int = 0
     waiting: int = 0
     workers: int = 1
-    work_left: float = 0.0
-    work_done: float = 0.0
-    started: float = field(default_factory=time.monotonic)
+    work: dict[str, float] = field(default_factory=dict)  # trial hash -> seconds expected, while not over
+    begun: dict[str, float] = field(default_factory=dict)  # trial hash -> when a worker took it
+    expected: float = 0.0  # seconds, of the trials that are over
+    taken: float = 0.0
 
-    def advance(self, work: float) -> None:
-        """A trial that was expected to take ``work`` seconds of one worker is over."""
-        self.work_left, self.work_done = max(0.0, self.work_left - work), self.work_done + work
+    def begin(self, trial: Trial) -> None:
+        """A worker took it."""
+        self.begun[trial.content_hash] = time.monotonic()
+
+    def end(self, trial: Trial, over: bool) -> None:
+        """It is over, or has to run again."""
+        seconds = time.monotonic() - self.begun.pop(trial.content_hash)
+        if over:
+            self.expected += self.work.pop(trial.content_hash)
+            self.taken += seconds
 
     @property
     def eta_seconds(self) -> float:
-        """Time left: the expected work, scaled by how the work done so far compared with its expectation."""
-        elapsed = time.monotonic() - self.started
-        pace = elapsed / self.work_done if self.work_done else 1 / self.workers
-        return self.work_left * pace
+        """Time left: what the trials were expected to take, scaled by how long those took that are over."""
+        now, pace = time.monotonic(), self.taken / self.expected if self.expected else 1.0
+        left = [max(0.0, pace * work - (now - self.begun.get(name, now))) for name, work in self.work.items()]
+        return sum(left) / max(1, min(self.workers, len(left)))
 
 
 @dataclass
@@ -165,9 +173,10 @@ class Runner:
 
     def _train(self, executor: ProcessExecutor) -> None:
         num_images = len(load(self.plan.dataset).train)
-        self.measured = self.ledger.measurement
-        work = {trial.content_hash: self._work(trial, num_images) for trial, _ in self.queue}
-        self.progress.work_left, self.progress.started = sum(work.values()), time.monotonic()
+        measured = self.ledger.measurement
+        self.progress.work = {
+            trial.content_hash: expected_seconds(trial.cell, measured, num_images) for trial, _ in self.queue
+        }
         self.observer.training(self.progress)
         announced = False
         while self.running or (self.queue and not self.stop.presses):
@@ -175,8 +184,7 @@ class Runner:
             done, _ = wait(self.running, timeout=0.2, return_when=FIRST_COMPLETED)
             for future in done:
                 trial, entry = self.running.pop(future)
-                if self._collect(future, trial, entry):
-                    self.progress.advance(work[trial.content_hash])
+                self._collect(future, trial, entry)
             if self.stop.presses and not announced:
                 announced = True
                 self.observer.stopping(len(self.running))
@@ -184,32 +192,30 @@ class Runner:
                 executor.kill()
             self.observer.tick()
 
-    def _work(self, trial: Trial, num_images: int) -> float:
-        return expected_seconds(trial.cell, self.measured, num_images)
-
     def _fill(self, executor: ProcessExecutor) -> None:
         while self.queue and len(self.running) < self.workers and not self.stop.presses:
             trial, entry = self.queue.popleft()
             cell = trial.cell
             if cell.config is None or not self.ledger.claim(entry):
                 continue
+            self.progress.begin(trial)
             self.observer.started(trial)
             future = executor.submit(
                 run_trial, cell.config, cell.recipe, cell.dataset, trial.seed, self.plan.device
             )
             self.running[future] = trial, entry
 
-    def _collect(self, future: Future[Outcome], trial: Trial, entry: Entry) -> bool:
-        """Write what became of a trial; False if it has to run again."""
+    def _collect(self, future: Future[Outcome], trial: Trial, entry: Entry) -> None:
+        """Write what became of a trial, or queue it again."""
         try:
             outcome = future.result()
         except WORKER_DIED:
             if self.stop.presses > 1 or entry.attempt < MAX_ATTEMPTS:
-                self._requeue(trial, entry)
-                return False
+                return self._requeue(trial, entry)
             outcome = Outcome({}, f"worker was killed {entry.attempt} times (out of memory?)")
         except Exception as error:  # a result that cannot be sent back, say
             outcome = Outcome({}, f"{type(error).__name__}: {error}")
+        self.progress.end(trial, over=True)
         self.progress.waiting -= 1
         if outcome.reason is None:
             self.ledger.complete(entry, outcome.record)
@@ -218,9 +224,9 @@ class Runner:
             self.ledger.fail(entry, outcome.reason, outcome.record)
             self.progress.failed += 1
         self.observer.finished(trial, outcome)
-        return True
 
     def _requeue(self, trial: Trial, entry: Entry) -> None:
+        self.progress.end(trial, over=False)
         again = self.ledger.interrupt(entry)
         self.queue.appendleft((trial, again))
         if not self.stop.presses:

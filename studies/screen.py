@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -141,38 +142,32 @@ class LiveScreen(PlainScreen):
     def _table(self) -> Table:
         names = [cell.name for cell in self.plan.cells]
         names.sort(key=lambda name: -fmean(self.accuracies[name]) if self.accuracies[name] else 1.0)
-        room = max(3, self.console.height - 8)
-        table = Table(
-            title=f"{self.plan.study} on {self.plan.dataset}, {self.plan.device}", title_justify="left"
-        )
-        table.add_column("arm")
-        for column in ("trials", "validation accuracy", "spread"):
-            table.add_column(column, justify="right")
-        table.add_column("now")
+        room = max(3, self.console.height - 9)
         busy = {trial.cell.name: trial.seed for trial in self.running}
-        for name in names[:room]:
-            table.add_row(
-                *self._row(name, busy.get(name)), style="bold" if name == self.plan.baseline else ""
-            )
+        rows = [self._row(name, busy.get(name)) for name in names[:room]]
         if len(names) > room:
-            table.add_row(f"… {len(names) - room} more arms", "", "", "", "")
-        return table
+            rows.append([f"… {len(names) - room} more arms", "", "", "", ""])
+        headers = ("arm", "trials", "validation", "now", "spread, %")
+        bold = [name == self.plan.baseline for name in names[:room]]
+        title = f"{self.plan.study} on {self.plan.dataset}, {self.plan.device}"
+        return _table(Text(title, no_wrap=True, overflow="ellipsis"), headers, rows, bold, self.console.width)
 
     def _row(self, name: str, seed: int | None) -> list[str]:
         values = self.accuracies[name]
-        failed = f" ({self.failures[name]} failed)" if self.failures[name] else ""
+        failed = f", {self.failures[name]} failed" if self.failures[name] else ""
         spread = f"{100 * min(values):.2f} – {100 * max(values):.2f}" if values else ""
         mean = percent(fmean(values)) if values else "–"
-        return [name, f"{len(values)}{failed}", mean, spread, "" if seed is None else f"seed {seed}"]
+        return [name, f"{len(values)}{failed}", mean, "" if seed is None else f"seed {seed}", spread]
 
     def _bar(self) -> RenderableType:
+        width = min(60, self.console.width)
         if self.measuring_since:
             since, seconds = self.measuring_since
-            return ProgressBar(total=seconds, completed=min(seconds, time.monotonic() - since), width=60)
+            return _line(ProgressBar(total=seconds, completed=min(seconds, time.monotonic() - since), width=width))
         if self.progress is None:
             return Text("")
         done = self.progress.complete + self.progress.failed
-        return ProgressBar(total=max(1, done + self.progress.waiting), completed=done, width=60)
+        return _line(ProgressBar(total=max(1, done + self.progress.waiting), completed=done, width=width))
 
     def _status(self) -> Text:
         if self.progress is None:
@@ -184,42 +179,65 @@ class LiveScreen(PlainScreen):
         )
 
 
-def ranked_table(plan: Plan, cells: pd.DataFrame) -> Table:
-    """The arms by mean test accuracy, with intervals and speed, for the terminal."""
-    table = Table(
-        title=f"{plan.study} on {plan.dataset}, {plan.device}: {plan.question}", title_justify="left"
-    )
-    table.add_column("arm")
-    for column in (
-        "n",
-        "test accuracy",
-        "95 % interval",
-        "train img/s",
-        "infer img/s",
-        "tokens",
-        "parameters",
-    ):
-        table.add_column(column, justify="right")
-    for _, cell in cells.iterrows():
-        table.add_row(*_ranked_row(cell), style="bold" if cell["baseline"] else "")
-    table.caption = "bold: the baseline · interval: Student's t over seeds · – : not available"
+def ranked_table(plan: Plan, cells: pd.DataFrame, width: int) -> Table:
+    """The arms by mean test accuracy, with intervals and speed; as many columns as ``width`` holds."""
+    headers = ("arm", "n", "test %", "95 % interval", "train\nimg/s", "infer\nimg/s", "params", "tokens", "failed")
+    rows = [_ranked_row(cell) for _, cell in cells.iterrows()]
+    if cells["failed"].any():  # worth more than speed then
+        headers, rows = (_second(headers), [_second(row) for row in rows])
+    else:
+        headers, rows = headers[:-1], [row[:-1] for row in rows]
+    title = f"{plan.study} on {plan.dataset}, {plan.device}: {plan.question}"
+    table = _table(Text(title), headers, rows, list(cells["baseline"]), width)
+    table.caption = Text("bold: the baseline · interval: Student's t over seeds · – : not available")
+    for name, reason in zip(cells["cell"], cells["unsupported"], strict=True):
+        if not pd.isna(reason):
+            table.caption.append(f"\n{name} cannot be: {reason}")
     return table
 
 
 def _ranked_row(cell: pd.Series[Any]) -> list[str]:
-    if cell["unsupported"]:
-        return [cell["cell"], "0", f"cannot be: {cell['unsupported']}"]
     low, high = cell["test_accuracy_low"], cell["test_accuracy_high"]
-    interval = "–" if pd.isna(low) else f"{100 * low:.2f} – {100 * high:.2f}"
-    failed = f" ({cell['failed']} failed)" if cell["failed"] else ""
     return [
         cell["cell"],
-        f"{cell['n']}{failed}",
-        percent(cell["test_accuracy_mean"]),
-        interval,
+        str(cell["n"]),
+        _hundredths(cell["test_accuracy_mean"]),
+        "–" if pd.isna(low) else f"{_hundredths(low)} – {_hundredths(high)}",
         *(_count(cell[name]) for name in ("train_images_per_second", "infer_images_per_second")),
-        *(_count(cell[name]) for name in ("num_tokens", "params")),
+        *(_count(cell[name]) for name in ("params", "num_tokens", "failed")),
     ]
+
+
+def _second(row: Sequence[str]) -> list[str]:
+    """The last entry moved behind the second."""
+    return [*row[:2], row[-1], *row[2:-1]]
+
+
+def _table(
+    title: Text, headers: Sequence[str], rows: Sequence[Sequence[str]], bold: Sequence[bool], width: int
+) -> Table:
+    """A table whose last columns are left out where ``width`` does not hold them; names are never cut short."""
+    table = Table(title=title, title_justify="left", caption_justify="left")
+    left = width - 1
+    for i, header in enumerate(headers):
+        left -= 3 + max(cell_len(line) for text in (header, *(row[i] for row in rows)) for line in text.split("\n"))
+        if i and left < 0:
+            break
+        table.add_column(header, justify="right" if i else "left", overflow="fold")
+    for i, row in enumerate(rows):
+        table.add_row(*map(Text, row[: len(table.columns)]), style="bold" if i < len(bold) and bold[i] else "")
+    return table
+
+
+def _line(bar: ProgressBar) -> Table:
+    """A bar on a line of its own; by itself it ends without one."""
+    line = Table.grid()
+    line.add_row(bar)
+    return line
+
+
+def _hundredths(share: float) -> str:
+    return "–" if pd.isna(share) else f"{100 * share:.2f}"
 
 
 def _count(value: Any) -> str:

@@ -59,10 +59,9 @@ def contrasts_frame(plan: Plan, runs: pd.DataFrame, metric: str = "test_accuracy
     done = runs[runs["status"].isin(["complete", "failed"])]
     if not (done["cell"] == plan.baseline).any():
         done = runs
-    frames = [
-        contrasts_against(done, plan.baseline, metric),
-        factor_contrasts(done, list(plan.factors), metric),
-    ]
+    frames = [contrasts_against(done, plan.baseline, metric)]
+    if plan.factors:
+        frames.append(factor_contrasts(done, list(plan.factors), metric))
     return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
 
 
@@ -125,8 +124,8 @@ def _row(plan: Plan, cell: Cell, entry: Entry, measured: dict[str, Any]) -> dict
         "status": entry.state,
         "reason": entry.reason,
         "attempt": entry.attempt,
-        **cell.levels,
         **entry.record,
+        **cell.levels,  # last: JSON made lists of the tuples in the record
         **{name: measured.get(name) for name in MEASURED},
         **{name: measured[name] for name in ("params", "flops") if name in measured},
         "config_hash": entry.cell_hash,

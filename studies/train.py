@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from studies.compute import resolve
 from studies.data import DataSet, Split
 from studies.recipe import Recipe
 from studies.streams import derive, initialised, stream
@@ -75,7 +76,9 @@ def fit(
         RecipeError: the batch is larger than the data.
     """
     data = data.to(device)
-    model = initialised(config, seed).to(device).use_attention(attention_kernel(device))
+    compute = resolve(config, recipe, device)
+    model = initialised(config, seed).to(device).use_attention(compute.attention)
+    forward = torch.compile(model) if compute.compile else model
     optimizer = recipe.build_optimizer(model.parameters())
     prepare = Preparation(recipe, data)
     order, shifts = stream(seed, "order"), stream(seed, "augmentation")
@@ -90,7 +93,9 @@ def fit(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 images, labels = prepare.batch(index, shifts)
-                total += train_step(model, optimizer, images, labels, recipe.label_smoothing)
+                total += train_step(
+                    forward, optimizer, images, labels, recipe.label_smoothing, compute.torch_dtype
+                )
             train_loss = total.item() / steps
             train_seconds += time.perf_counter() - started
             if not torch.isfinite(total):
@@ -102,10 +107,20 @@ def fit(
 
 
 def train_step(
-    model: ViT, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, label_smoothing: float = 0.0
+    model: Callable[[Tensor], Tensor],
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    label_smoothing: float = 0.0,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Forward, backward and update on images ``(b, c, h, w)`` float; returns the loss, detached, on the device."""
-    loss = F.cross_entropy(model(images), labels, label_smoothing=label_smoothing)
+    """Forward, backward and update on images ``(b, c, h, w)`` float; returns the loss, detached, on the device.
+
+    Another ``dtype`` than float32 means autocast; weights, optimizer and loss stay in float32.
+    """
+    with torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32):
+        logits = model(images)
+    loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
@@ -149,11 +164,6 @@ class Preparation:
             return self.floats(self.train.images[index]), self.train.labels[index]
         dy, dx = torch.randint(0, 2 * self.reach + 1, (2, len(index)), generator=shifts).to(index.device)
         return self.floats(self.windows[index, :, dy, dx]), self.train.labels[index]
-
-
-def attention_kernel(device: str) -> str:
-    """Which of ``ATTENTION_KERNELS`` is faster on this kind of device for short sequences."""
-    return "explicit" if device == "cpu" else "sdpa"
 
 
 @contextmanager

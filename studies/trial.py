@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from bench.meters import count_flops, host_peak
+from studies.compute import resolve
 from studies.data import load
 from studies.provenance import source_state, versions
 from studies.recipe import Recipe
@@ -54,7 +55,7 @@ def describe(config: ViTConfig, recipe: Recipe, seed: int, device: str) -> dict[
         "num_tokens": config.num_tokens,
         "device": device,
         "threads": torch.get_num_threads(),
-        "dtype": "float32",
+        **dataclasses.asdict(resolve(config, recipe, device)),
         **versions(),
         **source_state(),
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -229,7 +229,7 @@ def test_decide_sees_the_adjusted_p():
     assert decide(dataclasses.replace(found, p_holm=0.051, smallest_p_holm=0.051)) == "underpowered"
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(paired())
 def test_swapping_the_arms_mirrors_everything(pair):
     one, other = contrast(*pair), contrast(*reversed(pair))
@@ -239,7 +239,7 @@ def test_swapping_the_arms_mirrors_everything(pair):
     assert one.verdict == MIRRORED.get(other.verdict, other.verdict)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(paired(), st.sampled_from([-0.5, 0.25, 3.0]))
 def test_adding_a_constant_to_both_changes_nothing(pair, constant):
     one, other = contrast(*pair), contrast(pair[0] + constant, pair[1] + constant)
@@ -247,7 +247,7 @@ def test_adding_a_constant_to_both_changes_nothing(pair, constant):
     assert (one.p, one.verdict) == (other.p, other.verdict)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(paired(), st.randoms())
 def test_the_order_of_seeds_is_irrelevant(pair, random):
     order = list(range(len(pair[0])))
@@ -257,7 +257,7 @@ def test_the_order_of_seeds_is_irrelevant(pair, random):
     assert one.difference == pytest.approx(other.difference)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(paired(min_size=0), st.floats(0, 0.1))
 def test_p_values_are_possible_and_verdicts_known(pair, margin):
     found = contrast(*pair, margin=margin)

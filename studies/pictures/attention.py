@@ -66,9 +66,10 @@ def attention(look: Look) -> Figure:
         "Row: the token that looks; column: what it looks at; each row adds up to 1. Along the sides: the tokens.",
         config,
     )
+    figure.set_layout_engine("constrained")  # "compressed" does not foresee the strips beside the matrices
     grid = figure.add_gridspec(config.depth, config.num_heads + 1)
-    whole = bare(figure.add_subplot(grid[:, 0], anchor="N"))
-    whole.imshow(explode(pixels, config)[0])
+    whole = figure.add_subplot(grid[:, 0], anchor="N")
+    explode(pixels, config).draw(whole)
     whole.set_title(f"image {look.image}, cut")
     small, drawn = thumbnails(pixels, config), []
     for i, j in product(range(config.depth), range(config.num_heads)):
@@ -77,7 +78,7 @@ def attention(look: Look) -> Figure:
         _patches_along(axes, small, config, left=j == 0, top=i == 0)
         axes.set_title(f"block {i + 1}, head {j + 1}")
         drawn.append(axes)
-    colour_bar(figure, [whole, *drawn], colours, AMOUNT, "attention")
+    colour_bar(figure, drawn, colours, AMOUNT, "attention")
     return figure
 
 
@@ -168,28 +169,27 @@ def median(look: Look) -> Figure:
     heads = [f"head {j + 1}" for j in range(config.num_heads)] if each else ["mean head"]
     rows = [f"block {i + 1}\n{head}" for i in range(config.depth) for head in heads]
     apart = stack - stack.mean(dim=0)
-    colours, change = amount(stack), around_zero(apart)
+    sides = [(stack, amount(stack), AMOUNT, "median attention")]
+    if len(labels) > 1:
+        sides.append((apart, around_zero(apart), DIVERGING, "less their mean"))
     figure = sheet(
-        1.55 * 2 * len(labels) + 1.8,
+        (1.55 * len(labels) + 0.7) * len(sides) + 0.4,
         1.5 * len(rows) + 0.3,
-        f"Median attention of {', '.join(map(look.name, labels))}, and what sets them apart",
-        "Left: median over all images of a label, row: the token that looks, column: what it looks at. "
-        "Right: the same less the mean of the labels shown.",
+        f"Median attention of {', '.join(map(look.name, labels))}" + ", and what sets them apart" * (len(sides) - 1),
+        "Median over all images of a label; row: the token that looks, column: what it looks at. "
+        + "Right: the same less the mean of the labels shown." * (len(sides) - 1),
         config,
     )
-    grid = panels(figure, len(rows), 2 * len(labels))
-    for i, row in enumerate(grid):
-        for j, axes in enumerate(row[: len(labels)]):
-            _matrix(axes, stack[j, i], config, colours)
-        for j, axes in enumerate(row[len(labels) :]):
-            _matrix(axes, apart[j, i], config, change, DIVERGING)
-        row[0].set_ylabel(rows[i], color=FAINT, fontsize=8)
-    for axes, other, label in zip(grid[0], grid[0][len(labels) :], labels, strict=False):
-        axes.set_title(look.name(label), fontweight="bold")
-        other.set_title(f"{look.name(label)} − mean", fontweight="bold")
-    half = len(labels)
-    colour_bar(figure, [axes for row in grid for axes in row[:half]], colours, AMOUNT, "median attention")
-    colour_bar(figure, [axes for row in grid for axes in row[half:]], change, DIVERGING, "less their mean")
+    grid = panels(figure, len(rows), len(sides) * len(labels))
+    for k, (values, colours, map_name, meaning) in enumerate(sides):
+        part = [row[k * len(labels) : (k + 1) * len(labels)] for row in grid]
+        for (i, row), j in product(enumerate(part), range(len(labels))):
+            _matrix(row[j], values[j, i], config, colours, map_name)
+        for axes, label in zip(part[0], labels, strict=True):
+            axes.set_title(look.name(label) + " − mean" * k, fontweight="bold")
+        colour_bar(figure, [axes for row in part for axes in row], colours, map_name, meaning)
+    for row, name in zip(grid, rows, strict=True):
+        row[0].set_ylabel(name, color=FAINT, fontsize=8)
     return figure
 
 

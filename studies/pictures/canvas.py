@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import matplotlib
 import numpy as np
@@ -29,7 +30,7 @@ INK, FAINT, ACCENT = "#1a1a1a", "#6b6b6b", "#d55e00"
 AMOUNT = "viridis"
 """Colour map of amounts from 0 on; like DIVERGING readable with every kind of colour vision."""
 DIVERGING = "RdBu_r"
-STYLE = {
+STYLE: Any = {
     "font.size": 9,
     "text.color": INK,
     "axes.titlesize": 9,
@@ -68,10 +69,10 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 def sheet(width: float, height: float, title: str, caption: str, config: ViTConfig) -> Figure:
     """A figure with room for content of this size in inches, a title and, below, how to read it and which model."""
-    width = max(width, 5.5)
-    lines = [*textwrap.wrap(caption, int(width * 15)), f"Model: {describe(config)}."]
+    width, height = max(width, 5.5), max(height, 1.6)
+    lines = [*textwrap.wrap(caption, int(width * 16)), f"Model: {describe(config)}."]
     heading = textwrap.wrap(title, int(width * 10.5))
-    figure = Figure(figsize=(width, height + 0.22 * len(heading) + 0.16 * len(lines)), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(width, height + 0.22 * len(heading) + 0.16 * len(lines)), dpi=DPI, layout="compressed")
     figure.suptitle("\n".join(heading), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color=FAINT)
     return figure
@@ -99,23 +100,44 @@ def picture(image: Tensor, low: float, high: float) -> Pixels:
     return out
 
 
-def explode(pixels: Pixels, config: ViTConfig) -> tuple[Pixels, list[tuple[float, float]]]:
-    """Pull the patches of ``(h, w, channels)`` apart by blank gaps; also returns every patch's top left (x, y).
+@dataclass(frozen=True)
+class Exploded:
+    """An image whose patches are pulled apart; lengths are in pixels of the whole image."""
+
+    pixels: Pixels
+    corners: list[tuple[float, float]]
+    """Top left (x, y) of every patch."""
+    width: float
+    height: float
+
+    def draw(self, axes: Axes) -> None:
+        """Onto bare axes."""
+        bare(axes).imshow(self.pixels, extent=(0, self.width, self.height, 0))
+
+
+def explode(pixels: Pixels, config: ViTConfig) -> Exploded:
+    """Pull the patches of ``(h, w, 3)`` apart.
 
     A gap opens wherever two neighbouring pixels belong to different patches, so any chunking can be drawn.
     """
-    owner = patch_of_pixel(config).numpy()
-    gap = max(1, round(max(owner.shape) / 28))
+    thickness = min(config.patch_shape)
+    zoom = -(-6 // thickness)
+    gap = max(1, round(zoom * thickness / 8))
+    owner = patch_of_pixel(config).numpy().repeat(zoom, axis=0).repeat(zoom, axis=1)
     rows = _opened((owner[1:] != owner[:-1]).any(axis=1), gap)
     columns = _opened((owner[:, 1:] != owner[:, :-1]).any(axis=0), gap)
-    before, after = (np.ix_(rows[side], columns[side]) for side in (0, 1))
-    crossed = (np.ix_(rows[0], columns[1]), np.ix_(rows[1], columns[0]))
-    out = pixels[before].copy()
-    inside = np.logical_and.reduce([owner[before] == owner[other] for other in (after, *crossed)])
-    out[~inside] = np.nan
-    spread = np.where(inside, owner[before], -1)
-    corners = [np.argwhere(spread == i).min(axis=0) for i in range(config.num_patches)]
-    return out, [(float(x), float(y)) for y, x in corners]
+    sides = [np.ix_(rows[i], columns[j]) for i in (0, 1) for j in (0, 1)]
+    inside = np.logical_and.reduce([owner[sides[0]] == owner[side] for side in sides])
+    paper = 1.0 if pixels.mean() < 0.6 else 0.25
+    spread = pixels.repeat(zoom, axis=0).repeat(zoom, axis=1)[sides[0]]
+    owners = np.where(inside, owner[sides[0]], -1)
+    corners = [np.argwhere(owners == i).min(axis=0) / zoom for i in range(config.num_patches)]
+    return Exploded(
+        np.where(inside[..., None], spread, paper),
+        [(float(x), float(y)) for y, x in corners],
+        width=spread.shape[1] / zoom,
+        height=spread.shape[0] / zoom,
+    )
 
 
 def _opened(boundary: npt.NDArray[np.bool_], gap: int) -> npt.NDArray[np.intp]:
@@ -133,12 +155,12 @@ def number(axes: Axes, corners: Sequence[tuple[float, float]]) -> None:
         axes.text(x + 0.2, y + 0.2, str(i), color="#f0c75e", fontsize=6, ha="left", va="top", path_effects=outline)
 
 
-def same_frame(axes: Sequence[Axes], sizes: Sequence[tuple[int, int]]) -> None:
+def same_frame(axes: Sequence[Axes], sizes: Sequence[tuple[float, float]]) -> None:
     """Show images of these (width, height) on one scale, each in the middle of an equal frame."""
     width, height = (max(side) for side in zip(*sizes, strict=True))
     for ax, (w, h) in zip(axes, sizes, strict=True):
-        ax.set_xlim((w - width) / 2 - 0.5, (w + width) / 2 - 0.5)
-        ax.set_ylim((h + height) / 2 - 0.5, (h - height) / 2 - 0.5)
+        ax.set_xlim((w - width) / 2, (w + width) / 2)
+        ax.set_ylim((h + height) / 2, (h - height) / 2)
 
 
 def thumbnails(pixels: Pixels, config: ViTConfig) -> list[Pixels]:
@@ -160,7 +182,8 @@ def token_names(config: ViTConfig) -> list[str]:
 def colour_bar(figure: Figure, axes: Sequence[Axes], colours: Normalize, map_name: str, label: str) -> None:
     """One scale for several axes, at their right."""
     mappable = ScalarMappable(colours, map_name)
-    bar = figure.colorbar(mappable, ax=list(axes), shrink=0.8, aspect=25, pad=0.015)
+    shrink = min(0.8, 4 / figure.get_figheight())
+    bar = figure.colorbar(mappable, ax=list(axes), shrink=shrink, aspect=25, pad=0.015)
     bar.set_label(label, fontsize=8, color=FAINT)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=7, length=2)
@@ -169,13 +192,14 @@ def colour_bar(figure: Figure, axes: Sequence[Axes], colours: Normalize, map_nam
 def blend(values: Pixels, backdrop: Pixels, colours: Normalize, map_name: str = AMOUNT) -> Pixels:
     """Colours of ``values`` (h, w) with the image ``backdrop`` (h, w, 3) shining through, for imshow."""
     heat = matplotlib.colormaps[map_name](colours(values))[..., :3]
-    light = 0.7 * backdrop.mean(axis=2, keepdims=True)
-    return heat * (1 - light) + light
+    light = 0.7 * backdrop.mean(axis=2, keepdims=True) ** 1.5
+    mixed: Pixels = heat * (1 - light) + light
+    return mixed
 
 
 def share_scale(values: Tensor) -> Normalize:
     """A scale from 0 to the largest share, stretched at its lower end, where most shares lie."""
-    return PowerNorm(0.5, 0.0, max(values.max().item(), 1.0))
+    return PowerNorm(0.5, 0.0, max(values.max().item(), 2.0))
 
 
 def amount(values: Tensor, quantile: float = 0.995) -> Normalize:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from studies.pictures.canvas import DPI, bare, panels, styled
+from studies.pictures.canvas import DPI, bare, styled
 from studies.pictures.look import PICTURES, Look
 from vit import ViT
 from vit.lens import NothingToSeeError
@@ -99,7 +100,7 @@ def compare(picture: str, looks: Mapping[str, Look]) -> Figure:
     return side_by_side({name: draw(look) for name, look in looks.items()})
 
 
-def _pixels(figure: Figure) -> np.ndarray:
+def _pixels(figure: Figure) -> npt.NDArray[np.uint8]:
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba(), dtype=np.uint8)  # type: ignore[no-untyped-call]

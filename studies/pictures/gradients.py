@@ -33,12 +33,13 @@ def gradients(look: Look) -> Figure:
     columns = min(5, len(shown))
     rows = math.ceil(len(shown) / columns)
     h, w = look.config.image_shape
+    outlined = look.config.in_channels == 1 and min(h, w) > 1
     figure = sheet(
         1.75 * columns + 0.8,
         rows * (1.75 * h / w + 0.25),
         "Which pixels speak for a label, and which against it",
         "Red: more brightness here raises the label's logit, blue: lowers it, mean over the label's images. "
-        "Line: outline of their mean.",
+        f"{'Line: outline of their mean.' if outlined else ''}",
         look.config,
     )
     colours = around_zero(torch.stack(list(heat.values())))
@@ -48,8 +49,8 @@ def gradients(look: Look) -> Figure:
     for ax, label in zip(axes, shown, strict=False):
         ax.imshow(to_numpy(heat[label]), cmap=DIVERGING, norm=colours)
         mean = to_numpy(look.images[look.labels.to(look.images.device) == label].mean(dim=(0, 1)))
-        if mean.max() > mean.min() and min(mean.shape) > 1:
+        if outlined and mean.max() > mean.min():
             ax.contour(mean, [(mean.max() + mean.min()) / 2], colors=INK, linewidths=0.7, alpha=0.6)
         ax.set_title(look.name(label), fontweight="bold")
-    colour_bar(figure, axes, colours, DIVERGING, "change of logit per unit of brightness")
+    colour_bar(figure, axes, colours, DIVERGING, "gradient of the logit")
     return figure

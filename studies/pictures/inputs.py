@@ -44,13 +44,13 @@ def cuts(look: Look) -> Figure:
         look.config,
     )
     whole, *cut = panels(figure, 1, len(arms) + 1)[0]
-    bare(whole).imshow(pixels)
+    bare(whole).imshow(pixels, extent=(0, w, h, 0))
     whole.set_title(f"image, {h} × {w}")
-    frames = [(w, h)]
+    frames: list[tuple[float, float]] = [(w, h)]
     for axes, (name, arm) in zip(cut, arms.items(), strict=True):
-        spread, corners = explode(pixels, arm)
-        bare(axes).imshow(spread)
-        frames.append((spread.shape[1], spread.shape[0]))
+        spread = explode(pixels, arm)
+        spread.draw(axes)
+        frames.append((spread.width, spread.height))
         ph, pw = arm.patch_shape
         chosen = name == config.chunking
         axes.set_title(
@@ -58,8 +58,8 @@ def cuts(look: Look) -> Figure:
             color=ACCENT if chosen else INK,
             fontweight="bold" if chosen else "normal",
         )
-        if arm.num_patches <= 64:
-            number(axes, corners)
+        if arm.num_patches <= 49 and min(ph, pw) * 14 >= max(h, w):
+            number(axes, spread.corners)
     same_frame(figure.axes, frames)
     return figure
 
@@ -93,7 +93,7 @@ def confusion_matrix(look: Look) -> Figure:
         size + 0.9,
         size,
         f"{right / len(look.labels):.2%} right; {worst}",
-        f"{right:,} of {len(look.labels):,} images. Counts of real labels (rows) against predicted ones (columns); a blank cell is 0.",
+        f"{right:,} of {len(look.labels):,} images. Real labels in rows, predicted ones in columns; blank is 0.",
         look.config,
     )
     (axes,) = panels(figure, 1, 1)[0]
@@ -111,6 +111,10 @@ def confusion_matrix(look: Look) -> Figure:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     colour_bar(figure, [axes], colours, AMOUNT, "images (log scale)")
+    bar = figure.axes[-1]
+    powers = [10**i for i in range(12) if 10**i <= colours.vmax]
+    bar.set_yticks(powers, [f"{power:,}" for power in powers])
+    bar.minorticks_off()
     return figure
 
 
@@ -128,7 +132,7 @@ def mistakes(look: Look) -> Figure:
     figure = sheet(
         1.15 * columns,
         rows * (1.15 * h / w + 0.42),
-        f"The worst {len(worst)} of {wrong:,} mistakes" if wrong > 1 else "The only mistake",
+        f"The worst {len(worst)} of {wrong:,} mistakes" if wrong > len(worst) else f"All mistakes: {wrong}",
         "Title: predicted, not real label; below it the loss in nats and the image's index. The worst comes first.",
         look.config,
     )

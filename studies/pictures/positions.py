@@ -47,7 +47,7 @@ def positions(look: Look) -> Figure:
         f"{'' if 1 in (height, width) else f', folded into {height} rows of {width}'}; prefix tokens left out.",
         look.config,
     )
-    axes.imshow(mosaic(cells), cmap=DIVERGING, norm=colours)
+    axes.imshow(mosaic(cells), cmap=DIVERGING, norm=colours, aspect="auto" if 1 in (rows, columns) else "equal")
     _place_ticks(axes, look.config, height, width)
     colour_bar(figure, [axes], colours, DIVERGING, "value")
     return figure
@@ -91,8 +91,11 @@ def similarity(look: Look) -> Figure:
 
 def _mosaic_sheet(shown: Pixels, title: str, caption: str, config: ViTConfig) -> tuple[Figure, Axes]:
     tall, wide = shown.shape
-    scale = min(4.6, 1.8 + max(tall, wide) / 25) / max(tall, wide)
-    figure = sheet(max(wide * scale, 1.2) + 1.2, max(tall * scale, 1.2) + 0.4, title, caption, config)
+    inches = min(4.6, 1.8 + max(tall, wide) / 25)
+    width, height = (inches * side / max(tall, wide) for side in (wide, tall))
+    if max(tall, wide) > 2 * min(tall, wide):  # a few long lines: make them thick enough to see
+        width, height = max(width, 3.2), max(height, 1.4)
+    figure = sheet(width + 1.2, height + 0.4, title, caption, config)
     return figure, bare(panels(figure, 1, 1)[0][0])
 
 
@@ -108,19 +111,26 @@ def _place_ticks(axes: Axes, config: ViTConfig, height: int, width: int, zoom: i
     axes.set_xticks([])
     axes.set_yticks([])
     if columns > 1:
-        axes.set_xticks(across, [f"{i * pw}–{i * pw + pw - 1}" for i in range(columns)])
+        some = range(0, columns, -(-columns // 8))
+        axes.set_xticks([across[i] for i in some], [_span(i, pw) for i in some])
         axes.set_xlabel("pixel columns", color=FAINT, fontsize=8)
     if rows > 1:
-        axes.set_yticks(down, [f"{i * ph}–{i * ph + ph - 1}" for i in range(rows)])
+        some = range(0, rows, -(-rows // 16))
+        axes.set_yticks([down[i] for i in some], [_span(i, ph) for i in some])
         axes.set_ylabel("pixel rows", color=FAINT, fontsize=8)
+
+
+def _span(i: int, size: int) -> str:
+    return str(i) if size == 1 else f"{i * size}–{i * size + size - 1}"
 
 
 def _strip_ticks(axes: Axes, count: int, zoom: int = 6) -> None:
     axes.set_axis_on()
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    centres = [i * zoom + zoom / 2 - 0.5 for i in range(count)]
-    axes.set_xticks(centres, [str(i + 1) for i in range(count)])
-    axes.set_yticks(centres, [str(i + 1) for i in range(count)])
+    some = range(0, count, -(-count // 16))
+    centres = [i * zoom + zoom / 2 - 0.5 for i in some]
+    axes.set_xticks(centres, [str(i + 1) for i in some])
+    axes.set_yticks(centres, [str(i + 1) for i in some])
     axes.set_xlabel("to strip", color=FAINT, fontsize=8)
     axes.set_ylabel("from strip", color=FAINT, fontsize=8)
