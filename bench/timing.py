@@ -104,17 +104,17 @@ def interleaved(
 
 
 def warm_up(task: Task, device: str | torch.device = "cpu", round_seconds: float = 0.1) -> float:
-    """Call a task until two bursts in a row are not 5 % faster than the best before; bounded.
+    """Call a task until bursts are no longer 5 % faster than the best before; bounded.
 
+    Two such bursts in a row end it, one where a single call is longer than ``round_seconds``.
     Returns the best seconds per call.
     """
-    _burst(task, 1, device)
     best, settled = _burst(task, 1, device), 0
     for _ in range(MAX_WARMUP_BURSTS):
         last = _burst(task, _fill(round_seconds / 4, best), device)
         settled = settled + 1 if last > 0.95 * best else 0
         best = min(best, last)
-        if settled == 2:
+        if settled == 2 or (settled == 1 and best > round_seconds):
             break
     return best
 

@@ -85,8 +85,13 @@ def _residual(data: pd.DataFrame, terms: Iterable[Term]) -> tuple[float, int]:
     """Residual sum of squares and degrees of freedom of a linear model with these terms."""
     varying = [term for term in terms if all(data[name].nunique() > 1 for name in term)]
     formula = " + ".join(["1", *(":".join(f"C({name}, Sum)" for name in sorted(term)) for term in varying)])
-    fit = formulas.ols(f"value ~ {formula}", data).fit()
-    return float(fit.ssr), int(fit.df_resid)
+    model = formulas.ols(f"value ~ {formula}", data)
+    value = model.endog - model.endog.mean()
+    solution, _, rank, _ = np.linalg.lstsq(model.exog, value, rcond=None)
+    residual = value - model.exog @ solution
+    rounding = 1e-12 * float(np.abs(model.endog).max())
+    residual[np.abs(residual) < rounding] = 0.0
+    return float(residual @ residual), len(data) - int(rank)
 
 
 def _explained(data: pd.DataFrame, term: Term, terms: Sequence[Term]) -> tuple[int, float]:

@@ -91,7 +91,7 @@ def completed(
     keys = list(index)
     arm = labels.groupby(keys, sort=False).ngroup()
     table = labels.assign(value=values, attempted=1.0, arm=arm).sort_values("value", kind="stable")  # NaN last
-    twice = table[table.duplicated(names) & table["value"].notna()]
+    twice = table[table.duplicated(names) & table["value"].notna()].sort_index()
     if len(twice):
         first = ", ".join(f"{name}={twice.iloc[0][name]}" for name in names)
         raise ValueError(

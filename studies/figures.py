@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def accuracy_figure(plan: Plan, runs: pd.DataFrame, cells: pd.DataFrame) -> Figu
     shown = cells[cells["n"] > 0].iloc[::-1].reset_index(drop=True)
     figure, axes = _axes(8.0, 1.6 + 0.28 * len(shown))
     colour = _colours(plan)
-    for y, cell in shown.iterrows():
+    for y, (_, cell) in enumerate(shown.iterrows()):
         seeds = (
             100 * runs.loc[(runs["cell"] == cell["cell"]) & (runs["status"] == "complete"), "test_accuracy"]
         )
@@ -72,7 +73,7 @@ def effects_figure(plan: Plan, effects: pd.DataFrame) -> Figure:
     shown = effects.iloc[::-1].reset_index(drop=True)
     figure, axes = _axes(8.0, 1.5 + 0.36 * max(1, len(shown)))
     axes.axvline(0, color="0.6", lw=1)
-    for y, row in shown.iterrows():
+    for y, (_, row) in enumerate(shown.iterrows()):
         colour = COLOURS[list(plan.factors).index(row["factor"]) % len(COLOURS)]
         low, high = 100 * row["low"], 100 * row["high"]
         if not pd.isna(low):
@@ -89,13 +90,9 @@ def save_figures(folder: Path, figures: dict[str, Figure]) -> list[str]:
     (folder / "figures").mkdir(exist_ok=True)
     for name, figure in figures.items():
         for suffix in ("png", "svg"):
-            write(
-                folder / "figures",
-                f"{name}.{suffix}",
-                lambda path, figure=figure, suffix=suffix: figure.savefig(
-                    path, format=suffix, dpi=130, metadata={"Date": None} if suffix == "svg" else None
-                ),
-            )
+            metadata = {"Date": None} if suffix == "svg" else None
+            save = partial(figure.savefig, format=suffix, dpi=130, metadata=metadata)
+            write(folder / "figures", f"{name}.{suffix}", save)
     return [f"figures/{name}.png" for name in figures]
 
 

@@ -64,7 +64,7 @@ def failures_table(runs: pd.DataFrame, cells: pd.DataFrame) -> str:
     rows += [
         {"arm": cell["cell"], "seed": "all", "reason": f"cannot be: {cell['unsupported']}"}
         for _, cell in cells.iterrows()
-        if cell["unsupported"]
+        if pd.notna(cell["unsupported"])
     ]
     return markdown(pd.DataFrame(rows)) if rows else "None."
 

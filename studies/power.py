@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from studies.paired import Floats, sign_flip_p, smallest_p
 
@@ -23,10 +24,15 @@ def _sd_factors(n: int) -> Floats:
     return np.asarray(np.sqrt(stats.chi2.ppf(middles, n - 1) / (n - 1)))
 
 
+@functools.cache
+def _critical(n: int, tail: float) -> Floats:
+    """Critical values of a t test in units of the true standard error, one per sd that it may estimate."""
+    return np.asarray(stats.t.isf(tail, n - 1) * _sd_factors(n))
+
+
 def _t_power(effect: float, n: int, alpha: float) -> float:
     """Power of the two-sided paired t test, averaged over the sd that the test will estimate."""
-    critical = stats.t.isf(alpha / 2, n - 1) * _sd_factors(n)
-    return float(stats.norm.cdf(effect * math.sqrt(n) - critical).mean())
+    return float(special.ndtr(effect * math.sqrt(n) - _critical(n, alpha / 2)).mean())
 
 
 @functools.cache
@@ -57,9 +63,7 @@ def required_effect(n: int, alpha: float = 0.05, power: float = POWER) -> float:
     if n > SIMULATED_UP_TO:
         return by_t
     return float(
-        optimize.bisect(
-            lambda d: _sign_flip_power(d, n, alpha) - power, 0.5 * by_t, 3.0 * by_t, xtol=0.002 * by_t
-        )
+        optimize.bisect(lambda d: _sign_flip_power(d, n, alpha) - power, 0.5 * by_t, 3.0 * by_t, xtol=0.002 * by_t)
     )
 
 
@@ -81,28 +85,18 @@ def equivalence_power(difference: float, sd: float, n: int, margin: float, alpha
         return 0.0
     if sd == 0:
         return float(abs(difference) < margin)
-    critical = stats.t.isf(alpha, n - 1) * _sd_factors(n)
+    critical = _critical(n, alpha)
     root = math.sqrt(n) / sd
-    inside = stats.norm.cdf((margin - difference) * root - critical) - stats.norm.cdf(
+    inside = special.ndtr((margin - difference) * root - critical) - special.ndtr(
         -(margin + difference) * root + critical
     )
     return float(np.maximum(inside, 0.0).mean())
 
 
-def _detects(n: int, difference: float, sd: float, alpha: float, power: float) -> bool:
+def _detects_by_t(n: int, difference: float, sd: float, alpha: float, power: float) -> bool:
     if difference == 0 or smallest_p(n) > alpha:
         return False
-    if sd == 0:
-        return True
-    effect = abs(difference) / sd
-    # the t test is the more powerful of the two, and the cheaper to ask
-    return _t_power(effect, n, alpha) >= 0.95 * power and _sign_flip_power(effect, n, alpha) >= power
-
-
-def _settles(n: int, difference: float, sd: float, margin: float, alpha: float, power: float) -> bool:
-    if equivalence_power(difference, sd, n, margin, alpha) >= power:
-        return True
-    return _detects(n, difference, sd, alpha, power)
+    return sd == 0 or _t_power(abs(difference) / sd, n, alpha) >= power
 
 
 def seeds_needed(difference: float, sd: float, margin: float, alpha: float = 0.05, power: float = POWER) -> float:
@@ -113,13 +107,27 @@ def seeds_needed(difference: float, sd: float, margin: float, alpha: float = 0.0
     """
     if math.isnan(sd):
         return math.nan
+
+    def equivalent(n: int) -> bool:
+        return equivalence_power(difference, sd, n, margin, alpha) >= power
+
+    n = _first(lambda n: equivalent(n) or _detects_by_t(n, difference, sd, alpha, power))
+    # the sign-flip test is the weaker one where its p takes few values
+    while n <= SIMULATED_UP_TO and sd > 0 and not equivalent(int(n)):
+        if _sign_flip_power(abs(difference) / sd, int(n), alpha) >= power:
+            break
+        n += 1
+    return n
+
+
+def _first(holds: Callable[[int], bool]) -> float:
+    """The smallest n >= 2 from which a condition holds, by doubling and halving; infinite if beyond reach."""
     low, high = 1, 2
-    while not _settles(high, difference, sd, margin, alpha, power):
+    while not holds(high):
         low, high = high, 2 * high
         if high > MOST_SEEDS:
             return math.inf
     while high - low > 1:
         middle = (low + high) // 2
-        settled = _settles(middle, difference, sd, margin, alpha, power)
-        low, high = (low, middle) if settled else (middle, high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
     return float(high)

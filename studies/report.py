@@ -20,7 +20,7 @@ from studies.markdown import (
     fixed_table,
     key_values,
 )
-from studies.statistics import smallest_p
+from studies.paired import smallest_p
 from studies.tables import cells_frame, contrasts_frame, effects_frame, runs_frame, write, write_tables
 
 

@@ -181,18 +181,19 @@ class LiveScreen(PlainScreen):
 
 def ranked_table(plan: Plan, cells: pd.DataFrame, width: int) -> Table:
     """The arms by mean test accuracy, with intervals and speed; as many columns as ``width`` holds."""
-    headers = ("arm", "n", "test %", "95 % interval", "train\nimg/s", "infer\nimg/s", "params", "tokens", "failed")
+    headers = ["arm", "n", "test %", "95 % interval", "train\nimg/s", "infer\nimg/s", "params", "tokens"]
     rows = [_ranked_row(cell) for _, cell in cells.iterrows()]
-    if cells["failed"].any():  # worth more than speed then
-        headers, rows = (_second(headers), [_second(row) for row in rows])
-    else:
-        headers, rows = headers[:-1], [row[:-1] for row in rows]
+    if cells["failed"].any():
+        headers.insert(2, "failed")
+        for row, failed in zip(rows, cells["failed"], strict=True):
+            row.insert(2, str(failed))
     title = f"{plan.study} on {plan.dataset}, {plan.device}: {plan.question}"
     table = _table(Text(title), headers, rows, list(cells["baseline"]), width)
-    table.caption = Text("bold: the baseline · interval: Student's t over seeds · – : not available")
+    caption = ["bold: the baseline · interval: Student's t over seeds · – : not available"]
     for name, reason in zip(cells["cell"], cells["unsupported"], strict=True):
         if not pd.isna(reason):
-            table.caption.append(f"\n{name} cannot be: {reason}")
+            caption.append(f"{name} cannot be: {reason}")
+    table.caption = Text("\n".join(caption))
     return table
 
 
@@ -204,13 +205,8 @@ def _ranked_row(cell: pd.Series[Any]) -> list[str]:
         _hundredths(cell["test_accuracy_mean"]),
         "–" if pd.isna(low) else f"{_hundredths(low)} – {_hundredths(high)}",
         *(_count(cell[name]) for name in ("train_images_per_second", "infer_images_per_second")),
-        *(_count(cell[name]) for name in ("params", "num_tokens", "failed")),
+        *(_count(cell[name]) for name in ("params", "num_tokens")),
     ]
-
-
-def _second(row: Sequence[str]) -> list[str]:
-    """The last entry moved behind the second."""
-    return [*row[:2], row[-1], *row[2:-1]]
 
 
 def _table(

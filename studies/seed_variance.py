@@ -67,6 +67,6 @@ def split_seed_variance(correct: ArrayLike, confidence: float = 0.95) -> SeedVar
     total = float(right.mean(axis=1).var(ddof=1))
     finite = float(right.var(axis=0, ddof=1).mean()) / m
     tail = (1 - confidence) / 2
-    bounds = [total * (k - 1) / stats.chi2.ppf(q, k - 1) for q in (1 - tail, tail)]
+    bounds = [total * (k - 1) / float(stats.chi2.ppf(q, k - 1)) for q in (1 - tail, tail)]
     training, low, high = ((value - finite) / (1 - 1 / m) for value in (total, *bounds))
     return SeedVariance(k, m, total, finite, training, max(0.0, low), max(0.0, high))

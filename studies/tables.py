@@ -152,7 +152,7 @@ def _cell_row(plan: Plan, cell: Cell, runs: pd.DataFrame) -> dict[str, Any]:
 def _plain(runs: pd.DataFrame) -> dict[str, str]:
     """Mixed columns (a tuple here, a number there) as text: Parquet wants one type a column."""
     return {
-        name: "string"
+        str(name): "string"
         for name, column in runs.items()
         if column.dtype == object and column.dropna().map(type).nunique() > 1
-    }  # type: ignore[return-value]
+    }

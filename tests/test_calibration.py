@@ -70,7 +70,7 @@ def test_accuracies_are_counts():
 
 
 def test_the_tables_claim_what_the_calibration_counts():
-    accuracy = simulate("test set", np.zeros(24), 10, 25, np.random.default_rng(7))
+    accuracy = simulate("test set", np.zeros(24), 10, 10, np.random.default_rng(7))
     counted = sign_flip_p(accuracy[:, 1:] - accuracy[:, :1]).min(axis=1) <= ALPHA / 23
     claimed = []
     for study in accuracy:

@@ -36,9 +36,7 @@ def study(seeds=range(10), chunkings=("tiles", "rows"), sd=0.0005):
 def fail(runs, cell, seed):
     hit = (runs["cell"] == cell) & (runs["seed"] == seed)
     assert hit.sum() == 1
-    return runs.assign(
-        status=runs["status"].mask(hit, "failed"), test_accuracy=runs["test_accuracy"].mask(hit, np.nan)
-    )
+    return runs.assign(status=runs["status"].mask(hit, "failed"), test_accuracy=runs["test_accuracy"].mask(hit, np.nan))
 
 
 def row(table, a, b):

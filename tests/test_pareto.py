@@ -51,9 +51,9 @@ def test_a_close_arm_is_uncertain():
 def test_the_probability_is_about_one_half_on_average_for_equal_arms():
     rng = np.random.default_rng(1)
     found = [
-        front_probability(
-            pd.DataFrame(rng.normal(0.95, 0.001, (6, 2))), pd.DataFrame([[1.0, 2.0]]), draws=200, seed=i
-        )["probability"].iloc[1]
+        front_probability(pd.DataFrame(rng.normal(0.95, 0.001, (6, 2))), pd.DataFrame([[1.0, 2.0]]), draws=200, seed=i)[
+            "probability"
+        ].iloc[1]
         for i in range(200)
     ]
     assert np.mean(found) == pytest.approx(0.5, abs=0.1)

@@ -1,0 +1,135 @@
+"""A study small enough for tests: real MNIST, a model of two strips, one pass in big batches."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studies import cli
+from studies.design import Plan, Study, expand
+from studies.ledger import Ledger
+from studies.measure import Effort
+from studies.recipe import Recipe
+from studies.runner import Observer, Runner
+from studies.trial import Outcome, run_trial
+from vit import ViTConfig
+
+MODEL = ViTConfig(chunking="horizontal", patch_size=14, embed_dim=8, depth=1, num_heads=1)
+RECIPE = Recipe(epochs=1, batch_size=1000, learning_rate=0.01)
+SETTINGS = {
+    "chunking": "horizontal",
+    "patch_size": 14,
+    "embed_dim": 8,
+    "depth": 1,
+    "num_heads": 1,
+    "epochs": 1,
+    "batch_size": 1000,
+}
+BRIEFLY = Effort(rounds=1, round_seconds=0.001)
+OUTCOME = ("val_accuracy", "val_loss", "test_accuracy", "test_loss", "train_loss", "test_correct")
+
+
+def study(factors: dict[str, Any], **changes: Any) -> Study:
+    declared = {"name": "tiny", "question": "Does it run?", "base": MODEL, "recipe": RECIPE, "seeds": 2}
+    return Study(**{**declared, "factors": factors, **changes})
+
+
+def plan(factors: dict[str, Any], **changes: Any) -> Plan:
+    return expand(study(factors, **changes), "cpu")
+
+
+def settings(**changes: Any) -> list[str]:
+    """The arguments that make a study of the catalog tiny."""
+    return [word for name, value in {**SETTINGS, **changes}.items() for word in ("--set", f"{name}={value}")]
+
+
+def run(plan: Plan, folder: Path, workers: int = 2, observer: Observer | None = None, **options: Any) -> Ledger:
+    ledger = Ledger(folder, create=True)
+    Runner(plan, ledger, workers, BRIEFLY, observer, **options).run()
+    return ledger
+
+
+def states(ledger: Ledger) -> dict[str, int]:
+    found = [entry.state for entry in ledger.entries().values()]
+    return {state: found.count(state) for state in sorted(set(found))}
+
+
+def outcomes(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """What training decides, by trial; without times, memory and place."""
+    found = {}
+    for entry in ledger.entries().values():
+        curve = [{k: v for k, v in point.items() if k != "seconds"} for point in entry.record["curve"]]
+        found[entry.content_hash] = {name: entry.record[name] for name in OUTCOME} | {"curve": curve}
+    return found
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
+    """Wait for it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def vit_ablate(*words: str) -> int:
+    """The command in this process: its exit code; pytest captures the output."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", ["vit-ablate", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    return int(ended.value.code or 0)
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    """The command in a process of its own."""
+    command = [sys.executable, "-c", "from studies.cli import main; main()", *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
+
+
+# What workers run instead of `run_trial` in some tests; they import this module.
+
+
+def killed_at_depth_2(config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str) -> Outcome:
+    if config.depth == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return run_trial(config, recipe, dataset, seed, device)
+
+
+class KillOnce(Observer):
+    """Kills one worker, with SIGKILL, as soon as it has been busy with a trial for a while."""
+
+    def __init__(self) -> None:
+        self.victims: list[str] = []
+        self.again: list[tuple[str, int]] = []
+        self.taken: list[str] = []
+
+    def started(self, trial: Any) -> None:
+        self.taken.append(trial.label)
+
+    def requeued(self, trial: Any, attempt: int) -> None:
+        self.again.append((trial.label, attempt))
+
+    def tick(self) -> None:
+        if self.victims or not self.taken:
+            return
+        import psutil
+
+        for child in multiprocessing.active_children():
+            worker = psutil.Process(child.pid)
+            if sum(worker.cpu_times()[:2]) > 2.0 and worker.status() == psutil.STATUS_RUNNING:  # imports are over
+                self.victims.append(str(child.pid))
+                return child.kill()
