@@ -73,7 +73,7 @@ def device_label(device: str) -> str:
     """A short name for folders: ``cpu``, ``mps``, or the GPU's model such as ``h100``."""
     if not device.startswith("cuda"):
         return device
-    model = re.search(r"\b[A-Z]{0,3}\d{2,4}[A-Z]*\b", gpu_name() or "")
+    model = re.search(r"\b[A-Z]*\d+[A-Z]*\b", gpu_name() or "")
     return model.group().lower() if model else "cuda"
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import statsmodels.formula.api as formulas
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
+
+from studies.paired import holm_adjusted
 
 COLUMNS = ["term", "df", "sum_squares", "mean_square", "F", "p", "p_holm", "eta2", "omega2"]
 Term = frozenset[str]
@@ -121,5 +122,5 @@ def _holm(p: np.ndarray, is_block: np.ndarray) -> np.ndarray:
     adjusted = np.full(len(p), np.nan)
     family = ~is_block & np.isfinite(p)
     if family.any():
-        adjusted[family] = multipletests(p[family], method="holm")[1]
+        adjusted[family] = holm_adjusted(p[family])
     return adjusted

@@ -52,7 +52,7 @@ def required_effect(n: int, alpha: float = 0.05, power: float = POWER) -> float:
 
     Normal differences, the two-sided sign-flip test at level ``alpha``. Up to 16 pairs by running that test
     on 2,000 simulated samples (fixed seed), since its p takes few values there and the t formula promises up
-    to 15 points too much power; beyond, by the power of the t test, which the sign-flip test approaches.
+    to 17 points too much power; beyond, by the power of the t test, which the sign-flip test approaches.
     Infinite where no difference, however large, could reach ``alpha``.
     """
     if smallest_p(n) > alpha:

@@ -13,9 +13,8 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
-from statsmodels.stats.multitest import multipletests
 
-from studies.paired import Floats, differences_of, equivalence_p, sign_flip_p, smallest_p, t_bounds
+from studies.paired import Floats, differences_of, equivalence_p, holm_adjusted, sign_flip_p, smallest_p, t_bounds
 from studies.power import detectable_difference, seeds_needed
 
 Verdict = Literal["better", "worse", "equivalent", "no detectable difference", "underpowered"]
@@ -116,6 +115,13 @@ def _effect_size(difference: float, sd: float) -> float:
     return difference / sd
 
 
+def _check(margin: float, alpha: float) -> None:
+    if not (margin >= 0 and math.isfinite(margin)):
+        raise ValueError(f"margin={margin!r} must be a finite number, 0 or more, in the unit of the values")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha={alpha!r} must lie between 0 and 1, for example 0.05")
+
+
 def contrast(
     a: ArrayLike,
     b: ArrayLike,
@@ -142,10 +148,7 @@ def contrast(
     Raises:
         ValueError: two lengths, a negative margin, or an alpha outside (0, 1).
     """
-    if not (margin >= 0 and math.isfinite(margin)):
-        raise ValueError(f"margin={margin!r} must be a finite number, 0 or more, in the unit of the values")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha={alpha!r} must lie between 0 and 1, for example 0.05")
+    _check(margin, alpha)
     differences = differences_of(a, b)
     n, about = len(differences), interval(differences)
     p, p_equivalence = float(sign_flip_p(differences)), float(equivalence_p(differences, margin))
@@ -212,7 +215,7 @@ def _judged(contrast: Contrast) -> Contrast:
 def holm(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """The contrasts as one declared family: Holm-adjusted p values, and what follows from them.
 
-    Holm (1979), by statsmodels. Adjusted are the sign-flip p and the equivalence p, each on its own, so that
+    Holm (1979). Adjusted are the sign-flip p and the equivalence p, each on its own, so that
     neither kind of false claim occurs in more than ``alpha`` of the families. A contrast without data stays
     in the family with p = 1: failures must not make the others look better.
     """
@@ -220,7 +223,7 @@ def holm(contrasts: Sequence[Contrast]) -> list[Contrast]:
     if not contrasts:
         return []
     names = ("p", "smallest_p", "p_equivalence")
-    columns = [multipletests([getattr(c, name) for c in contrasts], method="holm")[1] for name in names]
+    columns = [holm_adjusted([getattr(c, name) for c in contrasts]) for name in names]
     return [
         _judged(
             dataclasses.replace(

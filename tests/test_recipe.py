@@ -117,18 +117,18 @@ def test_the_notebooks_adam_is_expressible():
         batch_size=128,
         normalize=False,
     )
-    ours, theirs = (nn.Linear(4, 4) for _ in range(2))
+    ours, theirs = (nn.Linear(4, 4, dtype=torch.float64) for _ in range(2))
     theirs.load_state_dict(ours.state_dict())
     built, plain = recipe.build_optimizer(ours.parameters()), torch.optim.Adam(theirs.parameters(), lr=3e-4)
-    inputs = torch.randn(8, 4)
     for step in range(5):
+        inputs = torch.randn(8, 4, dtype=torch.float64) * 10**step  # so that the second moment's memory shows
         for model, optimizer in ((ours, built), (theirs, plain)):
             optimizer.zero_grad()
             model(inputs).square().sum().backward()
             optimizer.step()
         assert recipe.learning_rate_at(step, 5) == 3e-4
-    torch.testing.assert_close(ours.weight, theirs.weight)
-    torch.testing.assert_close(ours.bias, theirs.bias)
+    torch.testing.assert_close(ours.weight, theirs.weight, atol=1e-12, rtol=0)
+    torch.testing.assert_close(ours.bias, theirs.bias, atol=1e-12, rtol=0)
 
 
 def test_the_default_optimizer_is_fused_adamw():

@@ -12,7 +12,7 @@ from studies.data import DataSet, Split
 from studies.recipe import Recipe, RecipeError
 from studies.streams import initialised
 from studies.train import DivergedError, Preparation, evaluate, fit, train_step
-from vit import ATTENTION_KERNELS, ViTConfig
+from vit import ViTConfig
 
 CONFIG = ViTConfig(patch_size=7, embed_dim=16, depth=1, num_heads=2, dropout=0.1, attention_dropout=0.1)
 RECIPE = Recipe(epochs=2, batch_size=128, max_translation=2, learning_rate=1e-2)

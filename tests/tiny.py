@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 from studies import cli
-from studies.design import Plan, Study, expand
+from studies.design import Plan, Study, Trial, expand
 from studies.ledger import Ledger
 from studies.measure import Effort
 from studies.recipe import Recipe
@@ -91,45 +90,48 @@ def vit_ablate(*words: str) -> int:
     return int(ended.value.code or 0)
 
 
-def start(*words: str) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
+def start(output: Path, *words: str) -> subprocess.Popen[str]:
+    """The command in a process of its own, at the head of a process group, as a shell starts it."""
     command = [sys.executable, "-c", "from studies.cli import main; main()", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-    )
+    with output.open("w") as file:
+        return subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
+        )
 
 
 # What workers run instead of `run_trial` in some tests; they import this module.
 
 
-def killed_at_depth_2(config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str) -> Outcome:
-    if config.depth == 2:
+def killed_on_wide_tiles(config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str) -> Outcome:
+    """Dies in the middle, as if the system were out of memory, for one arm of the study `trouble`."""
+    if config.patch_size == (14, 28) and recipe.learning_rate < 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return run_trial(config, recipe, dataset, seed, device)
 
 
+def marked(config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str) -> Outcome:
+    """Leaves a file named by its process when the trial begins."""
+    (Path(os.environ["TINY_MARKS"]) / str(os.getpid())).touch()
+    return run_trial(config, recipe, dataset, seed, device)
+
+
 class KillOnce(Observer):
-    """Kills one worker, with SIGKILL, as soon as it has been busy with a trial for a while."""
+    """Kills one worker, with SIGKILL, in the middle of a trial; needs `marked`."""
 
     def __init__(self) -> None:
-        self.victims: list[str] = []
+        self.victim: int | None = None
         self.again: list[tuple[str, int]] = []
-        self.taken: list[str] = []
+        self.order: list[str] = []
 
-    def started(self, trial: Any) -> None:
-        self.taken.append(trial.label)
+    def started(self, trial: Trial) -> None:
+        self.order.append(trial.content_hash)
 
-    def requeued(self, trial: Any, attempt: int) -> None:
-        self.again.append((trial.label, attempt))
+    def requeued(self, trial: Trial, attempt: int) -> None:
+        self.again.append((trial.content_hash, attempt))
 
     def tick(self) -> None:
-        if self.victims or not self.taken:
-            return
-        import psutil
-
-        for child in multiprocessing.active_children():
-            worker = psutil.Process(child.pid)
-            if sum(worker.cpu_times()[:2]) > 2.0 and worker.status() == psutil.STATUS_RUNNING:  # imports are over
-                self.victims.append(str(child.pid))
-                return child.kill()
+        marks = list(Path(os.environ["TINY_MARKS"]).iterdir())
+        if self.victim is None and marks:
+            self.victim = int(marks[0].name)
+            os.kill(self.victim, signal.SIGKILL)

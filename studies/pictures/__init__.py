@@ -1,6 +1,10 @@
 """Pictures of what a model sees: matplotlib figures of a trained ViT, for any chunking."""
 
-from studies.pictures import attention, gradients, inputs, positions  # noqa: F401  they register their pictures
+# modules register their pictures in this order, and a gallery shows them so
+# isort: off
+from studies.pictures import cuts, positions, matrices, attention, gradients, mistakes  # noqa: F401
+
+# isort: on
 from studies.pictures.gallery import Gallery, compare, gallery, side_by_side
 from studies.pictures.look import PICTURES, Look
 

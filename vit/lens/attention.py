@@ -105,9 +105,7 @@ def readout_weights(model: ViT, tokens: Tensor) -> Tensor:
     """
     pooling, prefix = model.pooling, model.config.num_prefix_tokens
     if isinstance(pooling, AttentionPooling):
-        keys = rearrange(
-            pooling.kv(tokens[:, prefix:]), "b n (two h e) -> two b h n e", two=2, h=pooling.num_heads
-        )[0]
+        keys = rearrange(pooling.kv(tokens[:, prefix:]), "b n (two h e) -> two b h n e", two=2, h=pooling.num_heads)[0]
         return F.pad(attention_weights(pooling.query, keys)[:, :, 0].mean(dim=1), (prefix, 0))
     with torch.inference_mode(False), torch.enable_grad():
         tokens = tokens.detach().clone().requires_grad_()
