@@ -49,6 +49,12 @@ class ProcessExecutor(Executor):
         for child in multiprocessing.active_children():
             child.kill()
 
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        """After an error nobody waits for what still runs."""
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, error, trace)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the idle workers; call it when no future is running."""
         while not self._idle.empty():

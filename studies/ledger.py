@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from studies.design import Plan, Trial
+from studies.design import Cell, Plan, Trial
 
 INTERRUPTED = "interrupted"
 STATES = {
@@ -108,6 +108,10 @@ class Ledger:
     @plan.setter
     def plan(self, plan: Plan) -> None:
         self._set_study("plan", plan.to_json())
+
+    def weights_file(self, cell: Cell) -> Path:
+        """Where the trained weights of a cell's first seed are kept."""
+        return self.folder / "weights" / f"{cell.name.replace('/', '_')}.safetensors"
 
     @property
     def measurement(self) -> dict[str, Any]:

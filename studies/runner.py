@@ -137,8 +137,12 @@ class Runner:
                         "workers": self.workers,
                     }
                     self.ledger.note("provenance", facts)
-                    self._measure(executor)
-                    self._train(executor)
+                    try:
+                        self._measure(executor)
+                        self._train(executor)
+                    except BaseException:  # a full disk, say: do not wait for what cannot be written
+                        executor.kill()
+                        raise
         return self.progress
 
     def _enqueue(self) -> None:
@@ -200,8 +204,9 @@ class Runner:
                 continue
             self.progress.begin(trial)
             self.observer.started(trial)
+            keep = self.ledger.weights_file(cell) if trial.seed == self.plan.seeds[0] else None
             future = executor.submit(
-                run_trial, cell.config, cell.recipe, cell.dataset, trial.seed, self.plan.device
+                run_trial, cell.config, cell.recipe, cell.dataset, trial.seed, self.plan.device, keep
             )
             self.running[future] = trial, entry
 

@@ -131,7 +131,7 @@ def train_step(
 def evaluate(model: ViT, split: Split, prepare: Preparation) -> Score:
     """Score a model on a whole split, without augmentation."""
     model.eval()
-    logits = torch.cat([model(prepare.floats(images)) for images in split.images.split(EVAL_BATCH)])
+    logits = torch.cat([model(prepare.floats(images)) for images in torch.split(split.images, EVAL_BATCH)])
     model.train()
     correct = logits.argmax(dim=1) == split.labels
     loss = F.cross_entropy(logits, split.labels)

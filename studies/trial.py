@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import math
 import time
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,8 @@ from studies.data import load
 from studies.provenance import source_state, versions
 from studies.recipe import Recipe
 from studies.train import Preparation, evaluate, fit
-from vit import ViTConfig
+from studies.weights import save_weights
+from vit import ViT, ViTConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +35,21 @@ class Outcome:
     reason: str | None = None
 
 
-def run_trial(config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str) -> Outcome:
-    """Train and score one model; whatever goes wrong becomes the reason of a failed record."""
+def run_trial(
+    config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str, weights: Path | None = None
+) -> Outcome:
+    """Train and score one model; whatever goes wrong becomes the reason of a failed record.
+
+    The trained weights are kept where ``weights`` says.
+    """
     record = describe(config, recipe, seed, device)
     started = time.perf_counter()
     try:
         with host_peak() as memory:
-            record |= _train_and_score(config, recipe, dataset, seed, device)
+            scores, model = _train_and_score(config, recipe, dataset, seed, device)
+        if weights is not None:
+            save_weights(model, weights, training_notes(recipe, dataset, seed))
+        record |= scores
         record |= {"host_memory_mib": memory.mib}
         reason = None
     except Exception as error:  # one bad trial never ends a study
@@ -72,7 +83,7 @@ def explain(error: BaseException) -> str:
 
 def _train_and_score(
     config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], ViT]:
     data = load(dataset)
     fitted = fit(config, recipe, data, seed, device)
     data = data.to(device)
@@ -80,7 +91,7 @@ def _train_and_score(
     last = fitted.curve[-1]
     if not math.isfinite(test.loss):
         raise FloatingPointError(f"test loss is {test.loss}")
-    return {
+    scores = {
         "params": fitted.model.num_params(),
         "flops": count_flops(fitted.model, data.image_shape),
         "val_accuracy": last.val_accuracy,
@@ -92,6 +103,12 @@ def _train_and_score(
         "curve": [epoch.as_dict() for epoch in fitted.curve],
         "test_correct": pack(test.correct),
     }
+    return scores, fitted.model
+
+
+def training_notes(recipe: Recipe, dataset: str, seed: int) -> dict[str, str]:
+    """What a weights file says of its training, so that a reader can prepare images alike."""
+    return {"dataset": dataset, "seed": str(seed), "recipe": json.dumps(dataclasses.asdict(recipe))}
 
 
 def pack(correct: Tensor) -> str:

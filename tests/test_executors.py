@@ -5,7 +5,6 @@ import time
 from concurrent.futures import wait
 from pathlib import Path
 
-import psutil
 import pytest
 import tiny
 import torch
@@ -35,7 +34,13 @@ def touch_and_sleep(path: Path) -> None:
 def executor():
     with ProcessExecutor(2) as executor:
         yield executor
-    assert not [child for child in multiprocessing.active_children() if child.is_alive()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_stays():
+    before = set(multiprocessing.active_children())
+    yield
+    tiny.until(lambda: not set(multiprocessing.active_children()) - before, "the end of all workers")
 
 
 def test_workers_are_processes_of_one_thread_that_ignore_ctrl_c(executor):
@@ -77,13 +82,24 @@ def test_a_worker_that_died_while_idle_is_replaced(executor):
     assert executor.submit(pid_and_threads).result()[1] == 1
 
 
-def test_ctrl_c_reaches_no_worker_not_even_one_that_still_starts(tmp_path):
+def test_ctrl_c_reaches_no_worker_not_even_one_that_still_starts():
     """A process that ignores the signal only once it runs Python would die of one that comes while it imports."""
+    before = set(multiprocessing.active_children())
     with ProcessExecutor(1) as executor:
         future = executor.submit(os.getpid)
-        (child,) = tiny.until(multiprocessing.active_children, "the process")
-        for _ in range(3):
+        (child,) = set(multiprocessing.active_children()) - before
+        while not future.done():
             os.kill(child.pid, signal.SIGINT)
-            time.sleep(0.05)
+            time.sleep(0.02)
         assert future.result() == child.pid
-        assert psutil.pid_exists(child.pid)
+
+
+def test_an_error_ends_what_still_runs(tmp_path):
+    started = time.monotonic()
+    with pytest.raises(ZeroDivisionError), ProcessExecutor(1) as executor:  # noqa: PT012
+        future = executor.submit(touch_and_sleep, tmp_path / "busy")
+        tiny.until((tmp_path / "busy").exists, "a busy worker")
+        _ = 1 / 0
+    with pytest.raises(WORKER_DIED):
+        future.result()
+    assert time.monotonic() - started < 300

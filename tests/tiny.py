@@ -103,17 +103,17 @@ def start(output: Path, *words: str) -> subprocess.Popen[str]:
 # What workers run instead of `run_trial` in some tests; they import this module.
 
 
-def killed_on_wide_tiles(config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str) -> Outcome:
+def killed_on_wide_tiles(config: ViTConfig, recipe: Recipe, *more: Any) -> Outcome:
     """Dies in the middle, as if the system were out of memory, for one arm of the study `trouble`."""
     if config.patch_size == (14, 28) and recipe.learning_rate < 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    return run_trial(config, recipe, dataset, seed, device)
+    return run_trial(config, recipe, *more)
 
 
-def marked(config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str) -> Outcome:
+def marked(*all_of_it: Any) -> Outcome:
     """Leaves a file named by its process when the trial begins."""
     (Path(os.environ["TINY_MARKS"]) / str(os.getpid())).touch()
-    return run_trial(config, recipe, dataset, seed, device)
+    return run_trial(*all_of_it)
 
 
 class KillOnce(Observer):

@@ -43,7 +43,8 @@ def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tenso
     logits = (q * q.shape[-1] ** -0.5) @ k.mT
     if bias is not None:
         logits = logits + bias
-    return logits.softmax(dim=-1)
+    weights: Tensor = logits.softmax(dim=-1)
+    return weights
 
 
 class Attention(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from torch import nn
 
 from vit.registry import Registry
 
@@ -28,7 +28,3 @@ class Mlp(nn.Sequential):
             nn.Linear(hidden, config.embed_dim),
             nn.Dropout(config.dropout),
         )
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        out: Tensor = super().forward(tokens)
-        return out

@@ -28,7 +28,8 @@ class Block(nn.Module):
     def forward(self, tokens: Tensor, positional: Positional) -> Tensor:
         """``(b, n, d) -> (b, n, d)``."""
         tokens = tokens + self.attention(self.norm1(tokens), positional)
-        return tokens + self.mlp(self.norm2(tokens))
+        out: Tensor = tokens + self.mlp(self.norm2(tokens))
+        return out
 
 
 class PrefixTokens(nn.Module):
@@ -97,8 +98,9 @@ class ViT(nn.Module):
             UnknownNameError: no such kernel.
         """
         ATTENTION_KERNELS[kernel]
-        for block in self.blocks:
-            block.attention.kernel = kernel
+        for module in self.modules():
+            if isinstance(module, Attention):
+                module.kernel = kernel
         return self
 
     def num_params(self) -> int:
