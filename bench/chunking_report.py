@@ -18,7 +18,8 @@ Every number is a time over that of the `{BASELINE}` backend (view, permute, res
 Above 1 is slower. About one interval in twenty leaves 1 out by chance. `noisy` marks cells in which a
 backend's interquartile range exceeds 10 % of its median. "Of the limit" is the shortest time in which this
 machine could do the work (matrix product and copy rates below) over the time taken by `{BASELINE}`;
-above 100 % the data sit in the cache.
+above 100 % the data sit in the cache, or the cut is a view that moves nothing (horizontal strips of
+contiguous images).
 
 """
 
@@ -49,7 +50,7 @@ def write_report(
     parts = [INTRODUCTION, "".join(f"- {line}\n" for line in headline(rows)), "\n![ratios](chunking.png)\n"]
     parts += [_section(title, group) for title, group in _sections(rows)]
     if skipped:
-        parts.append("\n## Not measured\n\n" + "".join(f"- {cell}: {why}\n" for cell, why in skipped.items()))
+        parts.append("\n## Not measured\n\n" + _skipped(skipped))
     parts.append("\n## Measured with\n\n" + provenance_lines({**provenance, **rates}))
     write_atomically(folder / "chunking.md", "".join(parts))
 
@@ -70,6 +71,13 @@ def headline(rows: Iterable[Row]) -> list[str]:
             line += f"; at worst {100 * (worst.step_share or 0):.2g} % of a train step ({worst.cell})"
         lines.append(line)
     return lines
+
+
+def _skipped(skipped: Mapping[str, str]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for cell, why in skipped.items():
+        by_reason.setdefault(why, []).append(cell)
+    return "".join(f"- {why} ({len(cells)} cells): {', '.join(cells)}\n" for why, cells in by_reason.items())
 
 
 def _sections(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
@@ -100,7 +108,7 @@ def _line(cell: Cell, found: Mapping[str, Row], others: Sequence[str]) -> list[o
     base = found[BASELINE]
     line: list[object] = [cell.level] if cell.mode == "compile" else []
     line += [cell.chunking, cell.image, cell.batch, cell.layout.replace("_", " ")]
-    line += [f"{base.microseconds:,.4g}", f"{base.limit_share:.0%}"]
+    line += [f"{base.microseconds:,.4g}", f"{base.limit_share or 0:.0%}"]
     line += [_ratio(found[name]) if name in found else None for name in others]
     line += ["noisy" if any(row.noisy for row in found.values()) else None, found["einops"].verdict]
     if cell.mode == "compile":

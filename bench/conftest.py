@@ -10,7 +10,7 @@ import torch
 
 from bench.cells import Cell, compiled_cells, eager_cells, left_out
 from bench.chunking_report import headline, write_report
-from bench.compare import Baseline, load_baseline
+from bench.compare import THRESHOLD, Baseline, load_baseline
 from bench.doctor import device_label, machine, pick_device, provenance
 from bench.limits import Limits, measure_limits
 from bench.rows import Protocol, Row, with_verdicts
@@ -36,13 +36,14 @@ class Bench:
         self.folder = Path(str(option("results", "results"))) / f"bench-{device_label(self.protocol.device)}"
         self.rows: list[Row] = []
         self.baseline: Baseline = {}
+        self.threshold = float(str(option("threshold", THRESHOLD)))
         self.comparing = option("compare") is not None
         if self.comparing:
             kept = Path(str(option("compare") or self.folder / "chunking.csv"))
             self.baseline = load_baseline(kept, machine(self.protocol.device))
 
     @cached_property
-    def limits(self) -> Limits:
+    def first_limits(self) -> Limits:
         """This device at its best, with one thread; measured when first asked for."""
         return measure_limits(self.protocol.device)
 
@@ -58,7 +59,8 @@ class Bench:
 
     def finish(self) -> list[str]:
         """Write the tables of a full run; returns lines for the terminal."""
-        rows = with_verdicts(self.rows)
+        limits = self.first_limits.best(measure_limits(self.protocol.device))
+        rows = with_verdicts(self.rows, limits)
         lines = headline(rows)
         if self.comparing:
             compared = sum(row.key in self.baseline for row in rows)
@@ -66,7 +68,7 @@ class Bench:
         if {row.cell for row in rows} != set(self.cells):
             return [*lines, f"{len({row.cell for row in rows})} of {len(self.cells)} cells measured: nothing written"]
         skipped = {str(c): why for c in self.candidates if (why := left_out(c, self.protocol.device))}
-        write_report(self.folder, rows, self.limits, skipped, provenance(self.command, self.protocol.device))
+        write_report(self.folder, rows, limits, skipped, provenance(self.command, self.protocol.device))
         return [*lines, f"written: {self.folder}/chunking.md, chunking.csv, chunking.png"]
 
 
@@ -84,6 +86,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="CSV",
         help="fail where a kept chunking.csv got slower (default: the one in --results); writes nothing",
     )
+    text = f"factor from which --compare counts a row as slower (default: {THRESHOLD})"
+    group.addoption("--threshold", type=float, default=THRESHOLD, help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -102,6 +106,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
     found = request.config.stash[BENCH]
     if found.enabled:
         torch.set_num_threads(1)
+        _ = found.first_limits
     return found
 
 

@@ -23,6 +23,11 @@ class Limits:
     gemm: dict[str, float]
     copy: float
 
+    def best(self, other: Limits) -> Limits:
+        """The higher rates of two measurements of one device: other work on it can only have lowered them."""
+        gemm = {name: max(rate, other.gemm[name]) for name, rate in self.gemm.items()}
+        return Limits(self.device, self.threads, gemm, max(self.copy, other.copy))
+
     def seconds(self, flops: float, num_bytes: float, dtype: str = "float32") -> float:
         """The shortest time in which a task of so many FLOPs and bytes moved could run."""
         return max(flops / self.gemm[dtype], num_bytes / self.copy) / 1e9

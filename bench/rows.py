@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from time import perf_counter
 from typing import Any
 
@@ -39,7 +40,8 @@ class Row:
     """One backend in one cell.
 
     ``ratio`` is its time over the manual backend's, paired round by round; ``relative`` its time in units
-    of the reference task. ``extra_us`` and ``step_share`` are what it costs beyond the manual backend, in
+    of the reference task; ``limit_share`` the shortest time this machine could take over the time it took.
+    ``extra_us`` and ``step_share`` are what it costs beyond the manual backend, in
     microseconds a call and as a share of a train step of the same shape.
     """
 
@@ -51,7 +53,7 @@ class Row:
     rounds: int
     ratio: Ratio
     relative: Ratio
-    limit_share: float
+    limit_share: float | None = None
     compile_seconds: float | None = None
     extra_us: float = 0.0
     step_share: float | None = None
@@ -89,7 +91,7 @@ def check_equal(cell: Cell, results: Mapping[str, torch.Tensor]) -> None:
         assert error < 1e-4, f"{cell}: {name} is off by a relative {error:.1e}"
 
 
-def measure_cell(cell: Cell, limits: Limits, train_step: TrainStep, protocol: Protocol) -> list[Row]:
+def measure_cell(cell: Cell, train_step: TrainStep, protocol: Protocol) -> list[Row]:
     """Compile where asked, assert equal outputs, then time all backends and the reference interleaved."""
     if cell.mode == "compile":
         _prepare_compiler(protocol.device)
@@ -105,22 +107,25 @@ def measure_cell(cell: Cell, limits: Limits, train_step: TrainStep, protocol: Pr
         rounds=rounds,
         round_seconds=protocol.round_seconds,
     )
-    rows = [_row(cell, name, timings, limits) for name in tasks]
+    rows = [_row(cell, name, timings) for name in tasks]
     if cell.mode == "compile":
         rows = [replace(row, compile_seconds=first[row.backend]) for row in rows]
     return rows
 
 
-def with_verdicts(rows: Iterable[Row]) -> list[Row]:
-    """Rows with ``extra_us``, ``step_share`` and ``verdict``, from the train steps among them."""
+def with_verdicts(rows: Iterable[Row], limits: Limits) -> list[Row]:
+    """Rows with ``limit_share`` and, from the train steps among them, ``extra_us``, ``step_share``, ``verdict``."""
     rows = list(rows)
     baseline = {row.cell: row.microseconds for row in rows if row.backend == BASELINE}
+    configs = {row.cell.config for row in rows}
+    flops = {config: count_flops(ViT(config), (config.in_channels, *config.image_shape)) for config in configs}
     done = []
     for row in rows:
         extra = baseline[row.cell] * (row.ratio.ratio - 1)
         step = baseline.get(replace(row.cell, level="step", layout="contiguous", mode="eager"))
         share = None if step is None or row.cell.level == "step" else extra / step
-        row = replace(row, extra_us=extra, step_share=share)
+        least = limits.seconds(*work(row.cell, flops[row.cell.config])) / row.microseconds * 1e6
+        row = replace(row, extra_us=extra, step_share=share, limit_share=least)
         done.append(replace(row, verdict=verdict(row)))
     return done
 
@@ -144,9 +149,8 @@ def percent(share: float) -> str:
     return f"{100 * share:+.1f} %"
 
 
-def _row(cell: Cell, name: str, timings: Mapping[str, Timing], limits: Limits) -> Row:
+def _row(cell: Cell, name: str, timings: Mapping[str, Timing]) -> Row:
     timing = timings[name]
-    flops = count_flops(ViT(cell.config), (cell.config.in_channels, *cell.config.image_shape))
     return Row(
         cell=cell,
         backend=name,
@@ -156,7 +160,6 @@ def _row(cell: Cell, name: str, timings: Mapping[str, Timing], limits: Limits) -
         rounds=len(timing.seconds),
         ratio=paired_ratio(timing, timings[BASELINE]),
         relative=paired_ratio(timing, timings["reference"]),
-        limit_share=limits.seconds(*work(cell, flops)) / timing.median,
     )
 
 
@@ -172,5 +175,12 @@ def _prepare_compiler(device: str) -> None:
     """Forget compiled code, compile everything anew, and keep the compiler's own start out of the times."""
     warnings.filterwarnings("ignore", message=".*force disabled by.*")
     torch.compiler.config.force_disable_caches = True
+    _start_compiler(device)
     torch._dynamo.reset()
-    torch.compile(torch.neg)(torch.ones(2, device=device))
+
+
+@cache
+def _start_compiler(device: str) -> None:
+    """What only the first compilation of a process pays: imports, probing the C++ compiler, worker processes."""
+    layer = torch.compile(torch.nn.Linear(4, 4).to(device))
+    layer(torch.ones(2, 4, device=device)).relu().sum().backward()

@@ -42,16 +42,17 @@ def test_cut(benchmark, chunking, image, backend):
     assert torch.equal(benchmark(cut[backend], images), cut["manual"](images))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 def test_cell(cell, bench):
     """All backends of one cell."""
     if not bench.enabled:
         check_equal(cell, {name: task() for name, task in build(cell, "cpu", train_step).items()})
         return
-    rows = measure_cell(cell, bench.limits, train_step, bench.protocol)
-    slower = slowdowns(rows, bench.baseline)
+    rows = measure_cell(cell, train_step, bench.protocol)
+    slower = slowdowns(rows, bench.baseline, bench.threshold)
     if slower:  # a second opinion, from new tasks and more rounds
-        rows = measure_cell(cell, bench.limits, train_step, bench.protocol.longer())
-        slower = {key: why for key, why in slowdowns(rows, bench.baseline).items() if key in slower}
+        rows = measure_cell(cell, train_step, bench.protocol.longer())
+        slower = {key: why for key, why in slowdowns(rows, bench.baseline, bench.threshold).items() if key in slower}
     bench.rows += rows
     assert not slower, "slower than the kept baseline:\n" + "\n".join(slower.values())
 

@@ -13,10 +13,11 @@ from bench.timing import Ratio
 
 CELL = Cell("tiles", "28x28x1", 1, "contiguous", "cut", "eager")
 SURE = Ratio(1.0, 0.99, 1.01)
+LIMITS = Limits("cpu", 1, {"float32": 100.0, "bfloat16": 400.0}, 20.0)
 
 
 def row(cell=CELL, backend="einops", microseconds=20.0, ratio=SURE, relative=SURE):
-    return Row(cell, backend, microseconds, 0.01, False, 15, ratio, relative, 0.5)
+    return Row(cell, backend, microseconds, 0.01, False, 15, ratio, relative)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_slower_needs_threshold_and_interval(relative, ratio, slow):
 def test_change_combines_the_intervals():
     found = change(Ratio(2.0, 1.0, 4.0), Ratio(1.0, 0.5, 2.0))
     assert found.ratio == pytest.approx(2.0)
-    assert found.high == pytest.approx(2.0 * 2**2**0.5)
+    assert found.high == pytest.approx(2.0 * 4**2**0.5)
 
 
 def test_verdicts_in_words():
@@ -50,7 +51,8 @@ def test_verdicts_in_words():
             row(backend="unfold", ratio=Ratio(1.01, 0.97, 1.05)),
             row(backend="conv", ratio=Ratio(0.5, 0.4, 0.6)),
             row(cell=step, backend="manual", microseconds=4500.0),
-        ]
+        ],
+        LIMITS,
     )
     assert [r.verdict for r in rows[:4]] == [
         "the baseline",
@@ -58,6 +60,7 @@ def test_verdicts_in_words():
         "no measurable difference (-3.0 % to +5.0 %)",
         "conv 2.0x faster at batch 1, 5 us a call: 0.11 % of a train step",
     ]
+    assert rows[0].limit_share == pytest.approx(2 * 28 * 28 * 4 / 20e9 / 10e-6)
     assert "at worst 0.2 % of a train step" in headline(rows)[0]
 
 
@@ -66,13 +69,14 @@ def test_verdict_without_a_train_step_says_less():
 
 
 def test_a_report_is_a_baseline(tmp_path):
-    rows = with_verdicts([row(backend="manual", microseconds=10.0), row(ratio=Ratio(1.9, 1.8, 2.0))])
-    limits = Limits("cpu", 1, {"float32": 100.0, "bfloat16": 400.0}, 20.0)
-    write_report(tmp_path, rows, limits, {"a-cell": "too large"}, {"machine": "this", "commit": "abc"})
+    rows = with_verdicts([row(backend="manual", microseconds=10.0), row(ratio=Ratio(1.9, 1.8, 2.0))], LIMITS)
+    write_report(
+        tmp_path, rows, LIMITS, {"a-cell": "too large", "b-cell": "too large"}, {"machine": "this", "commit": "abc"}
+    )
     assert {p.name for p in tmp_path.iterdir()} == {"chunking.csv", "chunking.md", "chunking.png"}
     text = (tmp_path / "chunking.md").read_text()
     assert "**1.90 (1.80 to 2.00)**" in text
-    assert "a-cell: too large" in text
+    assert "too large (2 cells): a-cell, b-cell" in text
     baseline = load_baseline(tmp_path / "chunking.csv", "this")
     assert slowdowns(rows, baseline) == {}
     assert list(slowdowns([replace(rows[1], relative=Ratio(3.0, 2.9, 3.1))], baseline)) == [rows[1].key]
@@ -81,9 +85,8 @@ def test_a_report_is_a_baseline(tmp_path):
 def test_a_baseline_of_another_machine_is_refused(tmp_path):
     with pytest.raises(ValueError, match="make one with: nox -s bench"):
         load_baseline(tmp_path / "chunking.csv", "this")
-    rows = with_verdicts([row(backend="manual"), row()])
-    limits = Limits("cpu", 1, {"float32": 100.0, "bfloat16": 400.0}, 20.0)
-    write_report(tmp_path, rows, limits, {}, {"machine": "that"})
+    rows = with_verdicts([row(backend="manual"), row()], LIMITS)
+    write_report(tmp_path, rows, LIMITS, {}, {"machine": "that"})
     with pytest.raises(ValueError, match="comes from that, this is this"):
         load_baseline(tmp_path / "chunking.csv", "this")
 

@@ -49,9 +49,7 @@ Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds per arm.", show_de
 Quick = Annotated[bool, typer.Option("--quick", help="The same table from less training.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="Change a field of model or recipe for all arms; repeatable."
-    ),
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a field of model or recipe for all arms; repeatable."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to train.")]
 Results = Annotated[Path, typer.Option(help="Folder of all results.", file_okay=False)]
@@ -76,9 +74,7 @@ def list_studies() -> None:
     table = Table("study", "factors", "cells", "trials", "question")
     for study in STUDIES.values():
         plan = expand(study, "cpu")
-        factors = " × ".join(
-            f"{name} {{{', '.join(map(str, levels))}}}" for name, levels in plan.factors.items()
-        )
+        factors = " × ".join(f"{name} {{{', '.join(map(str, levels))}}}" for name, levels in plan.factors.items())
         table.add_row(study.name, factors, str(len(plan.cells)), str(len(plan.trials)), study.question)
     out.print(table)
 
@@ -148,24 +144,18 @@ def run(
 
 @app.command()
 def status(
-    study: Annotated[
-        str | None, typer.Argument(help="A study or a results folder.", metavar="[STUDY]")
-    ] = None,
+    study: Annotated[str | None, typer.Argument(help="A study or a results folder.", metavar="[STUDY]")] = None,
     results: Results = Path("results"),
 ) -> None:
     """Show how far studies are; safe while they run."""
     table = Table("study", "complete", "running", "waiting", "failed", "reasons")
-    folders = (
-        [_folder(results, study)] if study else sorted(path.parent for path in results.glob("*/study.db"))
-    )
+    folders = [_folder(results, study)] if study else sorted(path.parent for path in results.glob("*/study.db"))
     if not folders:
         err.print(f"no study in {results}: start one with `vit-ablate run`")
         raise typer.Exit(USAGE)
     for folder in folders:
         entries = list(Ledger(folder).entries().values())
-        counts = [
-            str(sum(e.state == s for e in entries)) for s in ("complete", "running", "waiting", "failed")
-        ]
+        counts = [str(sum(e.state == s for e in entries)) for s in ("complete", "running", "waiting", "failed")]
         reasons = sorted({e.reason for e in entries if e.state == "failed" and e.reason})
         table.add_row(folder.name, *counts, "; ".join(reasons))
     out.print(table)
@@ -192,7 +182,7 @@ def train(
     config, recipe = apply(PRESETS[preset], Recipe(), parse_settings(settings or []))
     place = resolve_device(device)
     data = load(dataset)
-    torch.set_num_threads(default_workers("cpu"))
+    torch.set_num_threads(1)  # as in a study: the same bits, and more threads give a small model nothing
 
     def say(epoch: Epoch) -> None:
         out.print(

@@ -173,9 +173,7 @@ def expand(study: Study, device: str) -> Plan:
         raise DesignError(f"the baseline {baseline!r} of {study.name!r} is not among its cells")
     if reason := by_name[baseline].reason:
         raise DesignError(f"the baseline {baseline!r} of {study.name!r} cannot be built: {reason}")
-    return Plan(
-        study.name, study.question, study.dataset, device, factors, baseline, cells, list(range(study.seeds))
-    )
+    return Plan(study.name, study.question, study.dataset, device, factors, baseline, cells, list(range(study.seeds)))
 
 
 def apply(base: ViTConfig, recipe: Recipe, changes: Mapping[str, Any]) -> tuple[ViTConfig, Recipe]:

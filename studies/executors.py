@@ -50,7 +50,7 @@ class ProcessExecutor(Executor):
             child.kill()
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        """After an error nobody waits for what still runs."""
+        """After an error (a full disk, say) nobody waits for what cannot be written."""
         if kind is not None:
             self.kill()
         super().__exit__(kind, error, trace)

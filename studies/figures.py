@@ -25,14 +25,11 @@ def accuracy_figure(plan: Plan, runs: pd.DataFrame, cells: pd.DataFrame) -> Figu
     figure, axes = _axes(8.0, 1.6 + 0.28 * len(shown))
     colour = _colours(plan)
     for y, (_, cell) in enumerate(shown.iterrows()):
-        seeds = (
-            100 * runs.loc[(runs["cell"] == cell["cell"]) & (runs["status"] == "complete"), "test_accuracy"]
-        )
+        seeds = 100 * runs.loc[(runs["cell"] == cell["cell"]) & (runs["status"] == "complete"), "test_accuracy"]
         axes.plot(seeds, [y] * len(seeds), "o", ms=3.5, mec="none", alpha=0.35, color=colour(cell))
         _interval(axes, cell, y, colour(cell))
     names = [
-        f"{name}  ◄ baseline" if base else name
-        for name, base in zip(shown["cell"], shown["baseline"], strict=True)
+        f"{name}  ◄ baseline" if base else name for name, base in zip(shown["cell"], shown["baseline"], strict=True)
     ]
     axes.set_yticks(range(len(shown)), names)
     axes.set_xlabel("test accuracy in % (dots: seeds; bar: mean and 95 % t interval)")

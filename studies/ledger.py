@@ -66,9 +66,7 @@ class Ledger:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._storage = RDBStorage(
-                f"sqlite:///{self.path}", engine_kwargs={"connect_args": {"timeout": 60}}
-            )
+            self._storage = RDBStorage(f"sqlite:///{self.path}", engine_kwargs={"connect_args": {"timeout": 60}})
             self._study_id = self._open(folder.name)
         except Exception as error:
             cause = str(error.__cause__ or error).splitlines()[0]
@@ -165,9 +163,7 @@ class Ledger:
     def complete(self, entry: Entry, record: dict[str, Any]) -> None:
         """Store the record, then the state: a crash between the two repeats the trial, never loses it."""
         self._storage.set_trial_user_attr(entry.trial_id, "record", record)
-        self._storage.set_trial_state_values(
-            entry.trial_id, TrialState.COMPLETE, values=[record["val_accuracy"]]
-        )
+        self._storage.set_trial_state_values(entry.trial_id, TrialState.COMPLETE, values=[record["val_accuracy"]])
 
     def fail(self, entry: Entry, reason: str, record: dict[str, Any] | None = None) -> None:
         """Store why it failed; it is not run again unless asked."""

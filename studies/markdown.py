@@ -58,9 +58,7 @@ def contrasts_table(contrasts: pd.DataFrame) -> str:
 def failures_table(runs: pd.DataFrame, cells: pd.DataFrame) -> str:
     """Failed trials with their reasons, and cells that cannot be."""
     failed = runs[runs["status"] == "failed"]
-    rows = [
-        {"arm": row["cell"], "seed": row["seed"], "reason": row["reason"]} for _, row in failed.iterrows()
-    ]
+    rows = [{"arm": row["cell"], "seed": row["seed"], "reason": row["reason"]} for _, row in failed.iterrows()]
     rows += [
         {"arm": cell["cell"], "seed": "all", "reason": f"cannot be: {cell['unsupported']}"}
         for _, cell in cells.iterrows()
@@ -84,9 +82,7 @@ def key_values(facts: Mapping[str, Any]) -> str:
 
 def markdown(frame: pd.DataFrame) -> str:
     """A pipe table; numbers are formatted already."""
-    text: str = tabulate(
-        frame.astype(str).to_dict("list"), headers="keys", tablefmt="github", disable_numparse=True
-    )
+    text: str = tabulate(frame.astype(str).to_dict("list"), headers="keys", tablefmt="github", disable_numparse=True)
     return text
 
 

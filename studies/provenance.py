@@ -69,10 +69,15 @@ def mask(text: str) -> str:
     return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
 
 
-def _git(*arguments: str, folder: Path = REPOSITORY) -> str | None:
+def _git(*arguments: str, folder: Path | None = None) -> str | None:
     try:
         return subprocess.run(
-            ["git", "--no-optional-locks", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+            ["git", "--no-optional-locks", *arguments],
+            cwd=folder or REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

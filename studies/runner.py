@@ -137,12 +137,8 @@ class Runner:
                         "workers": self.workers,
                     }
                     self.ledger.note("provenance", facts)
-                    try:
-                        self._measure(executor)
-                        self._train(executor)
-                    except BaseException:  # a full disk, say: do not wait for what cannot be written
-                        executor.kill()
-                        raise
+                    self._measure(executor)
+                    self._train(executor)
         return self.progress
 
     def _enqueue(self) -> None:
@@ -216,7 +212,8 @@ class Runner:
             outcome = future.result()
         except WORKER_DIED:
             if self.stop.presses > 1 or entry.attempt < MAX_ATTEMPTS:
-                return self._requeue(trial, entry)
+                self._requeue(trial, entry)
+                return
             outcome = Outcome({}, f"worker was killed {entry.attempt} times (out of memory?)")
         except Exception as error:  # a result that cannot be sent back, say
             outcome = Outcome({}, f"{type(error).__name__}: {error}")
@@ -254,9 +251,7 @@ def ctrl_c(stop: Stop) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: dict[int, Any] = {
-        number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    before: dict[int, Any] = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -134,30 +134,30 @@ class LiveScreen(PlainScreen):
 
     def render(self) -> RenderableType:
         """The table, the bar and the last message."""
-        parts: list[RenderableType] = [self._table(), self._bar(), self._status()]
+        title = f"{self.plan.study} on {self.plan.dataset}, {self.plan.device}"
+        parts: list[RenderableType] = [_one_line(title, "italic"), self._table(), self._bar(), self._status()]
         if self.message:
-            parts.append(Text(self.message, style="yellow"))
+            parts.append(_one_line(self.message, "yellow"))
         return Group(*parts)
 
     def _table(self) -> Table:
         names = [cell.name for cell in self.plan.cells]
         names.sort(key=lambda name: -fmean(self.accuracies[name]) if self.accuracies[name] else 1.0)
         room = max(3, self.console.height - 9)
-        busy = {trial.cell.name: trial.seed for trial in self.running}
-        rows = [self._row(name, busy.get(name)) for name in names[:room]]
+        rows = [self._row(name) for name in names[:room]]
         if len(names) > room:
             rows.append([f"… {len(names) - room} more arms", "", "", "", ""])
         headers = ("arm", "trials", "validation", "now", "spread, %")
         bold = [name == self.plan.baseline for name in names[:room]]
-        title = f"{self.plan.study} on {self.plan.dataset}, {self.plan.device}"
-        return _table(Text(title, no_wrap=True, overflow="ellipsis"), headers, rows, bold, self.console.width)
+        return _table(None, headers, rows, bold, self.console.width)
 
-    def _row(self, name: str, seed: int | None) -> list[str]:
+    def _row(self, name: str) -> list[str]:
+        seeds = ", ".join(str(trial.seed) for trial in list(self.running) if trial.cell.name == name)
         values = self.accuracies[name]
         failed = f", {self.failures[name]} failed" if self.failures[name] else ""
         spread = f"{100 * min(values):.2f} – {100 * max(values):.2f}" if values else ""
         mean = percent(fmean(values)) if values else "–"
-        return [name, f"{len(values)}{failed}", mean, "" if seed is None else f"seed {seed}", spread]
+        return [name, f"{len(values)}{failed}", mean, f"seed {seeds}" if seeds else "", spread]
 
     def _bar(self) -> RenderableType:
         width = min(60, self.console.width)
@@ -173,7 +173,7 @@ class LiveScreen(PlainScreen):
         if self.progress is None:
             return Text("preparing")
         p = self.progress
-        return Text(
+        return _one_line(
             f"{p.complete} done · {len(self.running)} running · {p.failed} failed · "
             f"{p.waiting - len(self.running)} waiting · about {duration(p.eta_seconds)} left"
         )
@@ -210,7 +210,7 @@ def _ranked_row(cell: pd.Series[Any]) -> list[str]:
 
 
 def _table(
-    title: Text, headers: Sequence[str], rows: Sequence[Sequence[str]], bold: Sequence[bool], width: int
+    title: Text | None, headers: Sequence[str], rows: Sequence[Sequence[str]], bold: Sequence[bool], width: int
 ) -> Table:
     """A table whose last columns are left out where ``width`` does not hold them; names are never cut short."""
     table = Table(title=title, title_justify="left", caption_justify="left")
@@ -230,6 +230,11 @@ def _line(bar: ProgressBar) -> Table:
     line = Table.grid()
     line.add_row(bar)
     return line
+
+
+def _one_line(text: str, style: str = "") -> Text:
+    """Cut short rather than wrapped, so that the height of the live table is known."""
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
 def _hundredths(share: float) -> str:

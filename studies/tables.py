@@ -72,9 +72,7 @@ def effects_frame(plan: Plan, contrasts: pd.DataFrame) -> pd.DataFrame:
     for factor, levels in plan.factors.items():
         within = contrasts[contrasts["factor"] == factor]
         for level in levels:
-            pair = within[
-                within["a"].isin([level, baseline[factor]]) & within["b"].isin([level, baseline[factor]])
-            ]
+            pair = within[within["a"].isin([level, baseline[factor]]) & within["b"].isin([level, baseline[factor]])]
             if level != baseline[factor] and len(pair):
                 rows.append(_oriented(pair.iloc[0], level))
     return pd.DataFrame(rows, columns=contrasts.columns)
@@ -145,7 +143,8 @@ def _cell_row(plan: Plan, cell: Cell, runs: pd.DataFrame) -> dict[str, Any]:
             f"{metric}_high": summary.high,
         }
     first = runs.iloc[0] if len(runs) else pd.Series(dtype=object)
-    row |= {name: first.get(name) for name in ("num_tokens", "params", "flops", *MEASURED)}
+    row |= {"num_tokens": cell.config.num_tokens if cell.config else None}
+    row |= {name: first.get(name) for name in ("params", "flops", *MEASURED)}
     return row | {"unsupported": cell.reason}
 
 

@@ -127,7 +127,9 @@ def test_the_identity_depends_on_every_field():
     assert set(RECIPE_CHANGES) == {f.name for f in dataclasses.fields(Recipe)}
     cells = [CELL, dataclasses.replace(CELL, dataset="other")]
     for name, value in CONFIG_CHANGES.items():
-        change = {"num_strips": 4, "patch_size": None, "chunking": "horizontal"} if name == "num_strips" else {name: value}
+        change = (
+            {"num_strips": 4, "patch_size": None, "chunking": "horizontal"} if name == "num_strips" else {name: value}
+        )
         cells.append(dataclasses.replace(CELL, config=CONFIG.replace(**change)))
     cells += [dataclasses.replace(CELL, recipe=Recipe(**{name: value})) for name, value in RECIPE_CHANGES.items()]
     assert len({cell.content_hash for cell in cells}) == len(cells)

@@ -33,6 +33,12 @@ def test_the_limit_is_the_slower_of_arithmetic_and_memory():
     assert limits.seconds(flops=200e9, num_bytes=60e9) == pytest.approx(3.0)
 
 
+def test_the_best_of_two_measurements():
+    one = Limits("cpu", 1, {"float32": 100.0, "bfloat16": 300.0}, copy=20.0)
+    two = Limits("cpu", 1, {"float32": 90.0, "bfloat16": 400.0}, copy=10.0)
+    assert one.best(two) == Limits("cpu", 1, {"float32": 100.0, "bfloat16": 400.0}, 20.0)
+
+
 def test_diagnosis_is_rows_of_text():
     rows = diagnose("cpu", measure=False)
     assert all(isinstance(name, str) and isinstance(value, str) and value for name, value in rows)

@@ -39,7 +39,11 @@ def test_a_failure_keeps_reason_and_record(ledger):
     entry = ledger.enqueue(PLAN.trials[0])
     ledger.claim(entry)
     ledger.fail(entry, "DivergedError: NaN", {"seed": 0})
-    assert (only(ledger).state, only(ledger).reason, only(ledger).record) == ("failed", "DivergedError: NaN", {"seed": 0})
+    assert (only(ledger).state, only(ledger).reason, only(ledger).record) == (
+        "failed",
+        "DivergedError: NaN",
+        {"seed": 0},
+    )
 
 
 def test_a_retry_is_the_same_trial_at_a_further_attempt(ledger):
@@ -84,7 +88,11 @@ def test_plan_measurement_and_notes_come_back(ledger):
 
 def test_one_run_holds_the_lock(ledger):
     other = Ledger(ledger.folder)
-    with ledger.lock(), pytest.raises(LedgerError, match="another run is working on study.*vit-ablate status study"), other.lock():
+    with (
+        ledger.lock(),
+        pytest.raises(LedgerError, match=r"another run is working on study.*vit-ablate status study"),
+        other.lock(),
+    ):
         pass
     with other.lock():
         pass
@@ -98,14 +106,14 @@ def test_the_lock_is_released_by_an_error(ledger):
 
 
 def test_a_missing_study_is_not_made_by_looking(tmp_path):
-    with pytest.raises(LedgerError, match="no study in .*start one with `vit-ablate run`"):
+    with pytest.raises(LedgerError, match=r"no study in .*start one with `vit-ablate run`"):
         Ledger(tmp_path / "nosuch")
     assert not (tmp_path / "nosuch").exists()
 
 
 def test_a_file_that_is_no_storage_is_named(tmp_path):
     (tmp_path / "study.db").write_text("not a database, but long enough to be read as one " * 40)
-    with pytest.raises(LedgerError, match="cannot open .*study.db: .*not a database"):
+    with pytest.raises(LedgerError, match=r"cannot open .*study.db: .*not a database"):
         Ledger(tmp_path)
 
 

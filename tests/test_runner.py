@@ -152,4 +152,3 @@ def test_an_expectation_without_a_measurement_is_the_overhead(plan):
     assert expected_seconds(cell, {}, 50_000) == OVERHEAD_SECONDS
     speed = {cell.content_hash: {"train_images_per_second": 1000.0}}
     assert expected_seconds(cell, speed, 50_000) == OVERHEAD_SECONDS + 2 * 50
-

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from studies import cli
 from studies.design import Plan, Study, Trial, expand
@@ -19,7 +20,7 @@ from studies.ledger import Ledger
 from studies.measure import Effort
 from studies.recipe import Recipe
 from studies.runner import Observer, Runner
-from studies.trial import Outcome, run_trial
+from studies.trial import Outcome, describe, pack, run_trial
 from vit import ViTConfig
 
 MODEL = ViTConfig(chunking="horizontal", patch_size=14, embed_dim=8, depth=1, num_heads=1)
@@ -135,3 +136,55 @@ class KillOnce(Observer):
         if self.victim is None and marks:
             self.victim = int(marks[0].name)
             os.kill(self.victim, signal.SIGKILL)
+
+
+def filled(folder: Path) -> Ledger:
+    """A storage with known numbers: complete, failed and waiting trials, an impossible arm, tuples as levels."""
+    made = plan(
+        {"patch_size": (14, (14, 28), 5), "pooling": ("cls", "mean")},
+        base=MODEL.replace(chunking="tiles"),
+        seeds=3,
+    )
+    ledger = Ledger(folder, create=True)
+    ledger.plan = made
+    ledger.note("provenance", {"command": "vit-ablate run tiny", "workers": 2, "machine": {"cpu": "Abacus 1"}})
+    ledger.measurement = {cell.content_hash: measured(i) for i, cell in enumerate(made.runnable)}
+    for i, trial in enumerate(made.trials):
+        entry = ledger.enqueue(trial)
+        if trial.cell.name == "14x28/mean" and trial.seed == 2:
+            continue  # waits
+        ledger.claim(entry)
+        if trial.cell.name == "14/mean" and trial.seed == 1:
+            ledger.fail(entry, "DivergedError: training loss is nan", described(trial))
+        else:
+            ledger.complete(entry, described(trial) | scored(i))
+    return ledger
+
+
+def measured(i: int) -> dict[str, Any]:
+    speeds = {f"{kind}_images_per_second": 1000.0 * (i + 1) for kind in ("train", "infer")}
+    spreads = {f"{kind}_images_per_second_iqr": 10.0 for kind in ("train", "infer")}
+    memory = {"gpu_memory_mib": None, "gpu_reserved_mib": None, "gpu_memory_source": "unavailable: no GPU"}
+    return {**speeds, **spreads, **memory, "params": 100 * (i + 1), "flops": 2e6}
+
+
+def described(trial: Trial) -> dict[str, Any]:
+    assert trial.cell.config is not None
+    return describe(trial.cell.config, trial.cell.recipe, trial.seed, "cpu")
+
+
+def scored(i: int) -> dict[str, Any]:
+    correct = torch.arange(1000) < 900 + 7 * i % 50
+    accuracy = correct.float().mean().item()
+    curve = [{"epoch": n, "val_loss": 1 / n, "val_accuracy": accuracy} for n in (1, 2)]
+    return {
+        "val_accuracy": accuracy - 0.01,
+        "test_accuracy": accuracy,
+        "val_loss": 0.2,
+        "test_loss": 0.1,
+        "train_loss": 0.3,
+        "train_seconds": 1.5,
+        "wall_seconds": 2.0,
+        "curve": curve,
+        "test_correct": pack(correct),
+    }

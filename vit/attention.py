@@ -62,9 +62,9 @@ class Attention(nn.Module):
 
     def heads(self, tokens: Tensor, positional: Positional) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values ``(b, heads, n, head_dim)``, rotated where the scheme rotates."""
-        qkv = rearrange(self.qkv(tokens), "b n (three h e) -> three b h n e", three=3, h=self.num_heads)
-        q, k = positional.rotate(qkv[:2])
-        return q, k, qkv[2]
+        # unpacked at once: slices would each fill a zero gradient of the whole
+        q, k, v = rearrange(self.qkv(tokens), "b n (three h e) -> three b h n e", three=3, h=self.num_heads)
+        return positional.rotate(q), positional.rotate(k), v
 
     def forward(self, tokens: Tensor, positional: Positional) -> Tensor:
         q, k, v = self.heads(tokens, positional)

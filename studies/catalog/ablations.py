@@ -15,12 +15,12 @@ RECIPE = Recipe(
     weight_decay=0.03,
     beta2=0.95,
     schedule="linear",
-    warmup=0.37,
+    warmup=0.25,
 )
 
 STUDIES["ablations"] = Study(
     name="ablations",
-    question="How should an image be cut, how should the model know where a patch was, and what should the head read?",
+    question="How to cut an image, how to tell where a patch was, and what should the head read?",
     base=PRESETS["tiny"],
     recipe=RECIPE,
     factors={

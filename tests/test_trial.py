@@ -1,0 +1,122 @@
+import dataclasses
+import json
+import math
+
+import pytest
+import tiny
+import torch
+
+import studies.trial
+from studies.train import Score
+from studies.trial import curve_of, explain, pack, run_trial, unpack
+from vit import ViTConfig
+
+
+@pytest.fixture
+def small(monkeypatch, small_mnist):
+    """Trials on 512 images, in this process."""
+    monkeypatch.setattr(studies.trial, "load", lambda name: small_mnist)
+
+
+CONFIG = ViTConfig(patch_size=(14, 28), embed_dim=8, depth=1, num_heads=1)
+RECIPE = tiny.RECIPE.replace(batch_size=128, epochs=2)
+
+
+def run(config=CONFIG, recipe=RECIPE, seed=0):
+    return run_trial(config, recipe, "mnist", seed, "cpu")
+
+
+def test_a_record_is_complete_and_plain_json(small):
+    outcome = run()
+    assert outcome.reason is None
+    record = json.loads(json.dumps(outcome.record))
+    fields = {f.name for kind in (CONFIG, RECIPE) for f in dataclasses.fields(kind)}
+    promised = {
+        *("seed", "num_tokens", "params", "flops", "val_accuracy", "test_accuracy", "val_loss", "test_loss"),
+        *("train_seconds", "wall_seconds", "host_memory_mib", "device", "threads", "dtype", "torch", "python"),
+        *("commit", "dirty", "started_at", "curve", "test_correct"),
+    }
+    assert sorted((fields | promised) - set(record)) == []
+    assert record["patch_size"] == [14, 28]
+    assert record["num_tokens"] == 3
+    assert record["threads"] == 1
+    assert [point["epoch"] for point in curve_of(record)] == [1, 2]
+
+
+def test_accuracies_are_those_of_the_images(small, small_mnist):
+    record = run().record
+    correct = unpack(record["test_correct"])
+    assert len(correct) == len(small_mnist.test)
+    assert correct.float().mean().item() == record["test_accuracy"]
+    assert curve_of(record)[-1]["val_accuracy"] == record["val_accuracy"]
+
+
+def test_the_test_set_is_scored_once(small, small_mnist, monkeypatch):
+    seen, evaluate = [], studies.trial.evaluate
+    monkeypatch.setattr(studies.trial, "evaluate", lambda m, split, *a: seen.append(split) or evaluate(m, split, *a))
+    run()
+    assert len(seen) == 1
+    assert torch.equal(seen[0].images, small_mnist.test.images)
+
+
+def test_a_loss_that_is_no_number_is_a_reason(small):
+    outcome = run(recipe=RECIPE.replace(learning_rate=1000.0, epochs=9))
+    assert outcome.reason is not None
+    assert "DivergedError: training loss is" in outcome.reason
+    assert outcome.record["learning_rate"] == 1000.0
+    assert outcome.record["wall_seconds"] > 0
+    assert curve_of(outcome.record) == []
+    assert "test_accuracy" not in outcome.record
+
+
+def test_a_test_loss_that_is_no_number_is_a_reason(small, monkeypatch):
+    score = Score(math.nan, 0.1, torch.zeros(3, dtype=torch.bool))
+    monkeypatch.setattr(studies.trial, "evaluate", lambda *_: score)
+    assert run().reason == "FloatingPointError: test loss is nan"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError("no room"), "out of memory: no room"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "out of memory: CUDA out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory: DefaultCPUAllocator"),
+        (ValueError("two\n   lines"), "ValueError: two lines"),
+        (ValueError("x" * 1000), "ValueError: " + "x" * 300),
+    ],
+)
+def test_whatever_goes_wrong_is_one_line(small, monkeypatch, error, reason):
+    def broken(*_):
+        raise error
+
+    monkeypatch.setattr(studies.trial, "fit", broken)
+    found = run().reason
+    assert found is not None
+    assert found.startswith(reason)
+    assert "\n" not in found
+    assert len(found) < 330
+
+
+def test_an_interrupt_is_no_reason(small, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(studies.trial, "fit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+
+
+@pytest.mark.parametrize("size", [0, 1, 8, 9, 10_000])
+def test_which_images_were_right_survives_packing(size):
+    correct = torch.rand(size, generator=torch.Generator().manual_seed(0)) < 0.95
+    text = pack(correct)
+    assert torch.equal(unpack(text), correct)
+    assert len(text) < 100 + size / 6
+    assert text.isascii()
+
+
+def test_an_unknown_data_set_is_a_reason():
+    outcome = run_trial(CONFIG, RECIPE, "nosuch", 0, "cpu")
+    assert explain(KeyError("x")) == "KeyError: 'x'"
+    assert outcome.reason is not None
+    assert "unknown data set 'nosuch'" in outcome.reason
