@@ -16,15 +16,18 @@ from rich.markup import escape
 from rich.table import Table
 
 import studies.catalog  # noqa: F401  registers the studies
-from studies.data import DataError, load
-from studies.design import STUDIES, DesignError, Plan, Study, apply, expand, parse_settings
+from bench.doctor import diagnose
+from studies.data import DATASETS, DataError, load
+from studies.design import STUDIES, DesignError, Plan, Study, apply, check_data, expand, parse_settings
 from studies.ledger import Ledger, LedgerError
+from studies.looking import LookError, draw, draw_beside, look_at, weights_of
 from studies.measure import BRIEF, FULL, Effort, measure_cells
 from studies.recipe import Recipe, RecipeError
 from studies.report import publish
 from studies.runner import Runner, expected_seconds
 from studies.screen import LiveScreen, PlainScreen, duration, percent, ranked_table
 from studies.train import Epoch, Preparation, evaluate, fit
+from studies.weights import WeightsError
 from vit import PRESETS, ConfigError, UnknownNameError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", help=__doc__)
@@ -32,7 +35,16 @@ out = Console()
 err = Console(stderr=True)
 
 USAGE, FAILED_TRIALS, INTERRUPTED = 2, 3, 130
-USAGE_ERRORS = (ConfigError, DataError, DesignError, LedgerError, RecipeError, UnknownNameError)
+USAGE_ERRORS = (
+    ConfigError,
+    DataError,
+    DesignError,
+    LedgerError,
+    LookError,
+    RecipeError,
+    UnknownNameError,
+    WeightsError,
+)
 
 
 class Device(StrEnum):
@@ -125,7 +137,6 @@ def run(
 ) -> None:
     """Run a study, or go on with it: finished trials are not run again."""
     made = _plan(study, seeds, quick, settings, device)
-    load(made.dataset)  # a damaged file shows before anything starts
     ledger = Ledger(results / made.folder, create=True)
     screen = LiveScreen(out, made, ledger.entries().values()) if _is_screen() else PlainScreen(out)
     runner = Runner(
@@ -199,6 +210,51 @@ def train(
     )
 
 
+@app.command()
+def look(
+    study: Annotated[str | None, typer.Argument(help="A study or a results folder.", metavar="[STUDY]")] = None,
+    cell: Annotated[str | None, typer.Option(help="An arm.", show_default="the baseline")] = None,
+    against: Annotated[str | None, typer.Option(help="Another arm, drawn beside it.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="A safetensors file instead of a study.", dir_okay=False)] = None,
+    image: Annotated[int, typer.Option(help="Which test image single-image pictures show.")] = 0,
+    labels: Annotated[str, typer.Option(help="Labels to compare.")] = "3,7,8",
+    to: Annotated[Path | None, typer.Option(help="Folder of the pictures.", file_okay=False)] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Draw what a trained model sees: cuts, positions, attention, gradients, mistakes."""
+    wanted = parse_labels(labels)
+    if (study is None) == (weights is None):
+        raise DesignError("give either a STUDY or --weights FILE")
+    if weights is None:
+        folder = _folder(results, study or "")
+        name = cell or Ledger(folder).plan.baseline
+        weights, target = weights_of(folder, name), folder / "pictures" / name.replace("/", "_")
+    else:
+        name, target = weights.stem, weights.parent / f"{weights.stem}-pictures"
+    target = to or target
+    seen = look_at(weights, image, wanted)
+    with out.status(f"drawing what {name} sees"):
+        drawn = draw(seen, target)
+        if against is not None:
+            other = look_at(weights_of(weights.parent.parent, against), image, wanted)
+            drawn.paths.extend(draw_beside({name: seen, against: other}, target))
+    for path in drawn.paths:
+        out.print(str(path), soft_wrap=True, highlight=False)
+    for picture, reason in drawn.missing.items():
+        out.print(f"no {picture}: {reason}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def doctor(device: DeviceOption = Device.auto) -> None:
+    """Measure this machine's limits and check versions, device and data."""
+    table = Table("what", "value", title="vit-ablate doctor", title_justify="left")
+    for name, value in diagnose(resolve_device(device)):
+        table.add_row(name, str(value))
+    for name in DATASETS:
+        table.add_row(f"data set {name}", data_state(name))
+    out.print(table)
+
+
 def resolve_device(device: Device) -> str:
     """The device to use; ``auto`` takes CUDA, then MPS, then the CPU.
 
@@ -214,6 +270,27 @@ def resolve_device(device: Device) -> str:
     return str(device)
 
 
+def parse_labels(text: str) -> tuple[int, ...]:
+    """``"3,7,8"`` to numbers.
+
+    Raises:
+        DesignError: something else.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise DesignError(f"--labels {text!r}: write numbers with commas between, for example 3,7,8") from None
+
+
+def data_state(name: str) -> str:
+    """Whether a data set can be read."""
+    try:
+        data = load(name)
+    except DataError as error:
+        return f"broken: {error}"
+    return f"ok: {len(data.train):,} train, {len(data.val):,} validation, {len(data.test):,} test"
+
+
 def default_workers(device: str) -> int:
     """One per core on a CPU; at most four beside a GPU."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -224,6 +301,7 @@ def _plan(name: str, seeds: int | None, quick: bool, settings: list[str] | None,
     study: Study = STUDIES[name].as_quick() if quick else STUDIES[name]
     study = study.with_settings(parse_settings(settings or []))  # last: what was typed wins over --quick
     made = expand(study, resolve_device(device))
+    check_data(made, load(made.dataset))  # a damaged file shows here too, before anything starts
     return made if seeds is None else Plan(**{**vars(made), "seeds": list(range(seeds))})
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from studies.data import DataSet
 from studies.recipe import Recipe, RecipeError
 from vit import ConfigError, Registry, ViTConfig
 
@@ -174,6 +175,24 @@ def expand(study: Study, device: str) -> Plan:
     if reason := by_name[baseline].reason:
         raise DesignError(f"the baseline {baseline!r} of {study.name!r} cannot be built: {reason}")
     return Plan(study.name, study.question, study.dataset, device, factors, baseline, cells, list(range(study.seeds)))
+
+
+def check_data(plan: Plan, data: DataSet) -> None:
+    """Refuse arms whose model does not take these images or labels.
+
+    Raises:
+        DesignError: names the field, its value and the one that fits.
+    """
+    c, h, w = data.image_shape
+    for cell in plan.runnable:
+        assert cell.config is not None
+        for name, found, fits in (
+            ("in_channels", cell.config.in_channels, c),
+            ("image_size", cell.config.image_shape, (h, w)),
+            ("num_classes", cell.config.num_classes, data.num_classes),
+        ):
+            if found != fits:
+                raise DesignError(f"{name}={found} of {cell.name!r} does not fit {data.name}: use {fits}")
 
 
 def apply(base: ViTConfig, recipe: Recipe, changes: Mapping[str, Any]) -> tuple[ViTConfig, Recipe]:

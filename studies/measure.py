@@ -31,7 +31,7 @@ class Effort:
         return 3 + num_cells * (0.4 + 2 * self.round_seconds * (self.rounds + 2))
 
 
-FULL = Effort(rounds=7, round_seconds=0.1)
+FULL = Effort(rounds=5, round_seconds=0.08)
 BRIEF = Effort(rounds=5, round_seconds=0.03)
 
 

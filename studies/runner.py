@@ -22,7 +22,7 @@ from studies.provenance import command, machine
 from studies.trial import Outcome, run_trial
 
 MAX_ATTEMPTS = 3
-OVERHEAD_SECONDS = 2.0  # of a trial beside its training steps: scoring, mostly
+OVERHEAD_SECONDS = 1.2  # of a trial beside its training steps: scoring, mostly
 
 
 class Observer:

@@ -18,7 +18,7 @@ LAYERS = (
     {"design", "catalog", "ledger", "executors", "measure", "runner"},
     # what a person reads
     {"paired", "power", "statistics", "contrasts", "calibration", "anova", "pareto", "seed_variance"}
-    | {"tables", "figures", "pictures", "markdown", "report", "screen"},
+    | {"tables", "figures", "pictures", "markdown", "report", "screen", "looking"},
     # what a person types
     {"cli"},
 )

@@ -9,13 +9,13 @@ from studies.recipe import Recipe
 from vit import PRESETS
 
 RECIPE = Recipe(
-    epochs=3,
+    epochs=2,
     batch_size=128,
     learning_rate=1.1e-2,
     weight_decay=0.03,
     beta2=0.95,
     schedule="linear",
-    warmup=0.25,
+    warmup=0.2,
 )
 
 STUDIES["ablations"] = Study(
