@@ -17,7 +17,9 @@ from vit import ConfigError, Registry, ViTConfig
 
 STUDIES: Registry[Study] = Registry("study")
 
-HASH_VERSION = 1  # raise when the meaning of a trial changes, so that old records are not mistaken for new
+# Raise it when the meaning of a trial changes, a default for example: fields at their default are left out of
+# the hash, so that a new field does not make every finished trial a stranger
+HASH_VERSION = 1
 
 
 class DesignError(ValueError):
@@ -92,12 +94,7 @@ class Cell:
     def content_hash(self) -> str:
         """16 hex digits of everything that decides the outcome but the seed."""
         assert self.config is not None, self.reason
-        content = [
-            HASH_VERSION,
-            self.dataset,
-            dataclasses.asdict(self.config),
-            dataclasses.asdict(self.recipe),
-        ]
+        content = [HASH_VERSION, self.dataset, _set_fields(self.config), _set_fields(self.recipe)]
         return _digest(content)
 
 
@@ -253,6 +250,12 @@ def _name(levels: Mapping[str, Any]) -> str:
 
 def _slug(value: Any) -> str:
     return str(value).replace(", ", "x").strip("()[]").replace("/", "_")
+
+
+def _set_fields(described: ViTConfig | Recipe) -> dict[str, Any]:
+    """Fields that differ from their default."""
+    values = {f.name: (getattr(described, f.name), f.default) for f in dataclasses.fields(described)}
+    return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def _digest(content: Any) -> str:

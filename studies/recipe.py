@@ -50,6 +50,7 @@ class Recipe:
         attention: an entry of ``ATTENTION_KERNELS``, or ``auto``: see ``studies/compute.py``.
         dtype: ``float32``, ``bfloat16`` (autocast) or ``auto``.
         compile: put the model through ``torch.compile``.
+        replica: tells identical arms apart: it enters the random streams and nothing else. 0 is the arm itself.
 
     Raises:
         RecipeError: a value is out of range or unknown.
@@ -69,6 +70,7 @@ class Recipe:
     attention: str = "auto"
     dtype: str = "auto"
     compile: bool = False
+    replica: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -80,11 +82,12 @@ class Recipe:
             ("warmup", 0.0, 1.0),
             ("label_smoothing", 0.0, 1.0),
             ("max_translation", 0, 10**4),
+            ("replica", 0, 10**6),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
                 raise RecipeError(f"{name}={value!r} must be a number between {low:g} and {high:g}")
-        for name in ("epochs", "batch_size", "max_translation"):
+        for name in ("epochs", "batch_size", "max_translation", "replica"):
             if not isinstance(getattr(self, name), int):
                 raise RecipeError(f"{name}={getattr(self, name)!r} must be a whole number")
         if self.beta2 == 1.0:

@@ -75,6 +75,8 @@ def fit(
         DivergedError: the loss became NaN or infinite.
         RecipeError: the batch is larger than the data.
     """
+    if recipe.replica:
+        seed = derive(seed, "replica", str(recipe.replica))
     data = data.to(device)
     compute = resolve(config, recipe, device)
     model = initialised(config, seed).to(device).use_attention(compute.attention)
@@ -93,9 +95,7 @@ def fit(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 images, labels = prepare.batch(index, shifts)
-                total += train_step(
-                    forward, optimizer, images, labels, recipe.label_smoothing, compute.torch_dtype
-                )
+                total += train_step(forward, optimizer, images, labels, recipe.label_smoothing, compute.torch_dtype)
             train_loss = total.item() / steps
             train_seconds += time.perf_counter() - started
             if not torch.isfinite(total):

@@ -258,3 +258,11 @@ def test_evaluate_draws_nothing_and_repeats(small_mnist):
     first, second = (evaluate(model, small_mnist.val, prepare) for _ in range(2))
     assert first.loss == second.loss
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_replicas_differ_from_each_other_and_from_nothing_else(small_mnist):
+    losses = [
+        fit(CONFIG, RECIPE.replace(replica=replica), small_mnist, 0).curve[-1].train_loss for replica in (0, 1, 2, 1)
+    ]
+    assert len(set(losses)) == 3
+    assert losses[1] == losses[3]
