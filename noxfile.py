@@ -62,6 +62,12 @@ def bench(session: nox.Session) -> None:
     in_env(session, "python", "-m", "pytest", "bench", "--benchmark-enable")
 
 
+@nox.session(requires=["env"], venv_backend="none", default=False)
+def calibration(session: nox.Session) -> None:
+    """Prove the statistics on simulated studies: error rates, coverage, power; writes results/calibration/."""
+    in_env(session, "vit-ablate", "calibrate")
+
+
 @nox.session(requires=["env"], venv_backend="none")
 def types(session: nox.Session) -> None:
     """mypy, strict, on vit and studies."""

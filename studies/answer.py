@@ -11,9 +11,9 @@ import pandas as pd
 
 from studies.anova import factorial
 from studies.design import Plan
-from studies.phrases import evidence, p_value, percent, plural, settling, verdict
+from studies.phrases import evidence, p_value, percent, plural, probability, settling, verdict
 from studies.seed_variance import SeedVariance, split_seed_variance
-from studies.statistics import VERDICTS
+from studies.statistics import ALPHA, VERDICTS
 from studies.trial import unpack
 
 SHOWN = 3  # of a kind; more are counted
@@ -50,7 +50,7 @@ def answer(
     texts = {
         "Highest mean": best_arm(plan, cells, contrasts),
         "Main effects": main_effects(effects),
-        "Where the variance is": shares(plan, runs),
+        "Variance": shares(plan, runs),
         "Accuracy and speed": trade_off(plan, front),
         "Noise": noise(runs),
     }
@@ -93,14 +93,15 @@ def shares(plan: Plan, runs: pd.DataFrame) -> str:
     table = variance_table(plan, runs)
     if table is None:
         return ""
-    table = table.set_index("term")
+    share = dict(zip(table["term"], table["eta2"].astype(float), strict=True))
     num_seeds = runs.loc[runs["status"] == "complete", "seed"].nunique()
     luck = "; with one seed these shares hold its luck as well" if num_seeds == 1 else ""
-    names = sorted((name for name in plan.factors if name in table.index), key=lambda name: -table.loc[name, "eta2"])
-    said = ", ".join(f"`{name}` explains {percent(table.loc[name, 'eta2'], 0)}" for name in names)
+    names = sorted((name for name in plan.factors if name in share), key=lambda name: -share[name])
+    said = ", ".join(f"`{name}` explains {percent(share[name], 0)}" for name in names)
+    rest = share["residual"] + share.get("seed", 0.0)
     return (
         f"Of the variance of test accuracy between trials, {said}, {_interactions(table, num_seeds)}and what none of "
-        f"these explains, seeds included, is {percent(_unexplained(table), 0)}{luck}."
+        f"these explains, seeds included, is {percent(rest, 0)}{luck}."
     )
 
 
@@ -205,35 +206,29 @@ def _cure(word: str, rows: pd.DataFrame) -> str:
     return f", which about {plural(high, 'seed') if low == high else f'{low:,.0f} to {high:,.0f} seeds'} would settle"
 
 
-def _interactions(table: pd.DataFrame, seeds: int) -> str:
-    pairs = table[[":" in str(term) for term in table.index]]
+def _interactions(table: pd.DataFrame, num_seeds: int) -> str:
+    pairs = table[table["term"].str.contains(":")]
     if not len(pairs):
         return ""
-    largest = pairs["eta2"].idxmax()
-    row = pairs.loc[largest]
+    largest = pairs.sort_values("eta2").iloc[-1]
     said = f"pairs of factors together {percent(pairs['eta2'].sum(), 0)}"
-    if row["p_holm"] <= 0.05 and seeds > 1:  # one seed leaves no pure noise to test against
-        return (
-            f"{said} (mostly {' × '.join(f'`{n}`' for n in str(largest).split(':'))}, F test {p_value(row['p_holm'])}: "
-            "what one changes depends on the other), "
-        )
-    return f"{said} (no interaction is detected), " if pd.notna(row["p_holm"]) and seeds > 1 else f"{said}, "
-
-
-def _unexplained(table: pd.DataFrame) -> float:
-    seed = table.loc["seed", "eta2"] if "seed" in table.index else 0.0
-    return float(table.loc["residual", "eta2"] + seed)
+    if num_seeds == 1 or pd.isna(largest["p_holm"]):  # nothing but interactions to test an interaction against
+        return f"{said}, "
+    if largest["p_holm"] > ALPHA:
+        return f"{said} (no interaction is detected), "
+    names = " × ".join(f"`{name}`" for name in largest["term"].split(":"))
+    return f"{said} (mostly {names}, F test {p_value(largest['p_holm'])}: what one changes depends on the other), "
 
 
 def _member(name: str, row: pd.Series[Any]) -> str:
-    chance = "" if pd.isna(row["probability"]) else f", probability {row['probability']:.2f}"
+    chance = "" if pd.isna(row["probability"]) else f", probability {probability(row['probability'])}"
     return f"`{name}` ({percent(row['accuracy'])}, {row['cost']:,.0f} images/s{chance})"
 
 
 def _outside(plan: Plan, front: pd.DataFrame) -> str:
     if plan.baseline not in front.index or front.loc[plan.baseline, "on_front"]:
         return ""
-    return f"the baseline is not on it (probability {front.loc[plan.baseline, 'probability']:.2f}); "
+    return f"the baseline is not on it (probability {probability(front['probability'][plan.baseline])}); "
 
 
 def _are(count: int) -> str:

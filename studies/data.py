@@ -56,7 +56,9 @@ class DataSet:
     def pixel_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation per channel ``(c, 1, 1)`` of the training pixels, scaled to [0, 1]."""
         levels = torch.arange(256, dtype=torch.float64) / 255
-        counts = torch.stack([channel.flatten().bincount(minlength=256).cpu() for channel in self.train.images.unbind(1)])
+        counts = torch.stack(
+            [channel.flatten().bincount(minlength=256).cpu() for channel in self.train.images.unbind(1)]
+        )
         shares = counts.double() / counts.sum(dim=1, keepdim=True)
         mean = shares @ levels
         variance = shares @ levels**2 - mean**2
@@ -66,9 +68,7 @@ class DataSet:
         """The same data on a device."""
         if self.train.images.device == torch.device(device):
             return self
-        return DataSet(
-            self.name, self.num_classes, self.train.to(device), self.val.to(device), self.test.to(device)
-        )
+        return DataSet(self.name, self.num_classes, self.train.to(device), self.val.to(device), self.test.to(device))
 
 
 DATASETS: Registry[Callable[[], DataSet]] = Registry("data set")
@@ -86,9 +86,7 @@ def mnist(folder: Traversable | None = None) -> DataSet:
     """MNIST (LeCun, Cortes; CC BY-SA 3.0): 50,000 train, 10,000 validation, 10,000 test, 28 x 28 x 1."""
     folder = folder or resources.files("studies") / "datasets" / "mnist"
     files = {name: read_idx(folder / name, sha256) for name, sha256 in MNIST_SHA256.items()}
-    published = Split(
-        files["train-images-idx3-ubyte.gz"][:, None], files["train-labels-idx1-ubyte.gz"].long()
-    )
+    published = Split(files["train-images-idx3-ubyte.gz"][:, None], files["train-labels-idx1-ubyte.gz"].long())
     test = Split(files["t10k-images-idx3-ubyte.gz"][:, None], files["t10k-labels-idx1-ubyte.gz"].long())
     train, val = hold_out(published, 10_000)
     return DataSet("mnist", 10, train, val, test)

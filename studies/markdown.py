@@ -69,10 +69,15 @@ def failures_table(runs: pd.DataFrame, cells: pd.DataFrame) -> str:
 
 def fixed_table(plan: Plan) -> str:
     """Fields of model and recipe that no factor varies."""
+    return key_values(fixed_facts(plan))
+
+
+def fixed_facts(plan: Plan) -> dict[str, Any]:
+    """Fields of model and recipe that no factor varies."""
     base = next(cell for cell in plan.cells if cell.name == plan.baseline)
     assert base.config is not None
     fields = {**dataclasses.asdict(base.config), **dataclasses.asdict(base.recipe)}
-    return key_values({name: value for name, value in fields.items() if name not in plan.factors})
+    return {name: value for name, value in fields.items() if name not in plan.factors}
 
 
 def key_values(facts: Mapping[str, Any]) -> str:

@@ -26,6 +26,11 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
+def probability(share: float) -> str:
+    """Two digits; resampling never makes anything certain."""
+    return "> 0.99" if share > 0.995 else "< 0.01" if share < 0.005 else f"{share:.2f}"
+
+
 def plural(count: float, word: str) -> str:
     """``1 seed``, ``12 seeds``."""
     return f"{count:,.0f} {word}{'' if count == 1 else 's'}"

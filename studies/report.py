@@ -1,16 +1,21 @@
-"""From the ledger to a results folder: tables, figures and a README that answers the study's question."""
+"""From the ledger to a results folder: tables, figures, a README and a page that answer the study's question."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from studies.design import Plan
+from studies.embedded import benches
 from studies.figures import accuracy_figure, effects_figure, save_figures, speed_figure
+from studies.findings import Findings, find
+from studies.galleries import draw_galleries, kept_galleries
+from studies.html import page
 from studies.ledger import Ledger
 from studies.markdown import (
     arms_table,
@@ -21,7 +26,7 @@ from studies.markdown import (
     key_values,
 )
 from studies.paired import smallest_p
-from studies.tables import cells_frame, contrasts_frame, effects_frame, runs_frame, write, write_tables
+from studies.tables import write, write_tables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,65 +40,60 @@ class Published:
     contrasts: pd.DataFrame
 
 
-def publish(ledger: Ledger) -> Published:
+def publish(ledger: Ledger, galleries: bool = False) -> Published:
     """Rebuild everything in the results folder from the storage.
+
+    Args:
+        ledger: of the study.
+        galleries: draw the pictures of baseline and best arm where they are missing; some 8 s an arm.
 
     Raises:
         LedgerError: nothing was run yet.
     """
-    plan = ledger.plan
-    runs = runs_frame(ledger, plan)
-    cells = cells_frame(plan, runs)
-    contrasts = contrasts_frame(plan, runs)
-    published = Published(ledger.folder, plan, runs, cells, contrasts)
-    write_tables(ledger.folder, runs, cells, contrasts)
-    effects = effects_frame(plan, contrasts)
-    figures = {"accuracy": accuracy_figure(plan, runs, cells)}
-    if len(effects):
-        figures["effects"] = effects_figure(plan, effects)
-    if cells["train_images_per_second"].notna().any():
-        figures["speed"] = speed_figure(plan, cells)
-    names = save_figures(ledger.folder, figures)
-    text = _readme(published, effects, ledger.notes("provenance") or {}, names)
+    found = find(ledger)
+    plan, cells = found.plan, found.cells
+    write_tables(ledger.folder, found.runs, cells, found.contrasts)
+    text = _readme(found, save_figures(ledger.folder, _figures(found)))
     write(ledger.folder, "README.md", lambda path: path.write_text(text, encoding="utf-8"))
-    return published
+    facts = json.dumps(found.provenance, indent=2)
+    write(ledger.folder, "provenance.json", lambda path: path.write_text(facts + "\n", encoding="utf-8"))
+    if galleries:
+        draw_galleries(ledger, plan, cells)
+    html = page(found, benches(ledger.folder.parent), kept_galleries(ledger, plan, cells))
+    write(ledger.folder, "report.html", lambda path: path.write_text(html, encoding="utf-8"))
+    return Published(ledger.folder, plan, found.runs, cells, found.contrasts)
 
 
-def _readme(published: Published, effects: pd.DataFrame, run: dict[str, Any], figures: list[str]) -> str:
-    plan, runs, cells = published.plan, published.runs, published.cells
-    complete = int((runs["status"] == "complete").sum())
-    failed = int((runs["status"] == "failed").sum())
+def _figures(found: Findings) -> dict[str, Figure]:
+    figures = {"accuracy": accuracy_figure(found.plan, found.runs, found.cells)}
+    if len(found.effects):
+        figures["effects"] = effects_figure(found.plan, found.effects)
+    if found.cells["train_images_per_second"].notna().any():
+        figures["speed"] = speed_figure(found.plan, found.cells)
+    return figures
+
+
+def _readme(found: Findings, figures: list[str]) -> str:
+    plan, runs, cells = found.plan, found.runs, found.cells
     n = int(cells["n"].max())
     template = Environment(
         loader=PackageLoader("studies"), undefined=StrictUndefined, trim_blocks=True, autoescape=False
     ).get_template("results.md.j2")
     return template.render(
         plan=plan,
-        folder=published.folder.name,
+        folder=found.folder,
+        sentences=found.sentences,
         num_cells=len(plan.cells),
-        complete=complete,
-        failed=failed,
+        complete=int((runs["status"] == "complete").sum()),
+        failed=int((runs["status"] == "failed").sum()),
         n=n,
         smallest_p=f"{smallest_p(n):.2g}",
         arms=arms_table(plan, cells),
-        effects=effects_table(effects),
-        contrasts=contrasts_table(published.contrasts[published.contrasts["factor"] == "cell"]),
+        effects=effects_table(found.effects),
+        contrasts=contrasts_table(found.contrasts[found.contrasts["factor"] == "cell"]),
         failures=failures_table(runs, cells),
         fixed=fixed_table(plan),
         memory=", ".join(sorted(set(cells["gpu_memory_source"].dropna()))) or "not measured",
-        provenance=key_values(_provenance(runs, run)),
+        provenance=key_values(found.provenance | {"command": f"`{found.provenance['command']}`"}),
         figures=figures,
     )
-
-
-def _provenance(runs: pd.DataFrame, run: dict[str, Any]) -> dict[str, str]:
-    """What made the numbers; several values where trials were made at several commits."""
-    facts = {"command": f"`{run.get('command', '?')}`", "workers": str(run.get("workers", "?"))}
-    facts |= {name: str(value) for name, value in run.get("machine", {}).items()}
-    complete = runs[runs["status"] == "complete"]
-    for name in ("commit", "dirty", "vit_ablate", "torch", "python", "device", "threads", "dtype"):
-        if name in complete:
-            facts[name] = ", ".join(sorted({str(value) for value in complete[name]}))
-    if "started_at" in complete and len(complete):
-        facts["trials started"] = f"{complete['started_at'].min()} to {complete['started_at'].max()}"
-    return facts

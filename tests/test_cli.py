@@ -14,11 +14,13 @@ import pandas as pd
 import psutil
 import pytest
 import tiny
+import torch
 from typer.testing import CliRunner
 
 import studies.runner
 import studies.trial
 from studies import cli, data
+from studies.cli import console, running
 from studies.design import STUDIES
 from studies.ledger import Ledger
 from studies.runner import MAX_ATTEMPTS
@@ -196,7 +198,7 @@ def trouble(tmp_path_factory):
     words = ["run", "trouble", "--workers", "2", "--results", str(results)]
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(STUDIES, "trouble", TROUBLE)
-        patched.setattr(cli, "FULL", tiny.BRIEFLY)
+        patched.setattr(running, "FULL", tiny.BRIEFLY)
         patched.setattr(studies.runner, "run_trial", tiny.killed_on_wide_tiles)
         codes = [tiny.vit_ablate(*words)]
         rows = [Ledger(results / "trouble-mnist-cpu").entries()]
@@ -278,7 +280,10 @@ def refusal(capsys, *words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["run", "nosuch"], ["unknown study 'nosuch'", "choices: ablations, chunking, pooling, positional"]),
+        (
+            ["run", "nosuch"],
+            ["unknown study 'nosuch'", "choices: ablations, aa, chunking"],
+        ),
         (["run", "poolin"], ["did you mean 'pooling'?"]),
         (["run", "pooling", "--set", "patch_size=5"], ["patch_size=5", "28"]),
         (["run", "pooling", "--set", "nosuch=1"], ["no setting is called 'nosuch'", "patch_size", "learning_rate"]),
@@ -303,7 +308,7 @@ def test_wrong_usage_names_the_value_and_the_choices(capsys, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(cli.torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_refused(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = refusal(capsys, "run", "pooling", "--device", "cuda")
@@ -362,21 +367,21 @@ def test_plan_counts_and_runs_nothing(capsys, tmp_path, monkeypatch):
 
 
 def test_quick_leaves_what_was_typed(monkeypatch):
-    plan = cli._plan("pooling", None, True, ["epochs=2"], cli.Device.cpu)
+    plan = console.plan_of("pooling", None, True, ["epochs=2"], console.Device.cpu)
     assert {cell.recipe.epochs for cell in plan.cells} == {2}
-    assert cli._plan("pooling", None, True, None, cli.Device.cpu).cells[0].recipe.epochs == 1
+    assert console.plan_of("pooling", None, True, None, console.Device.cpu).cells[0].recipe.epochs == 1
 
 
 def test_train_prints_the_curve_on_one_thread(capsys):
     assert tiny.vit_ablate("train", *tiny.settings()) == 0
     said = capsys.readouterr().out
-    assert cli.torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 1
     assert "epoch 1/1" in said
     assert re.search(r"test accuracy \d+\.\d\d %", said)
 
 
 def test_a_run_of_one_arm_and_one_whose_every_trial_fails_are_shown(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "BRIEF", tiny.BRIEFLY)
+    monkeypatch.setattr(running, "BRIEF", tiny.BRIEFLY)
     words = ["run", "pooling", "--quick", *tiny.settings(learning_rate=1000.0), "--set", "pooling=mean"]
     assert tiny.vit_ablate(*words, "--workers", "1", "--results", str(tmp_path)) == 3
     said = capsys.readouterr()
@@ -388,6 +393,8 @@ def test_a_run_of_one_arm_and_one_whose_every_trial_fails_are_shown(capsys, tmp_
 
 @pytest.mark.parametrize(("colour", "tty", "live"), [("1", False, False), (None, False, False), (None, True, True)])
 def test_only_a_real_terminal_is_redrawn(monkeypatch, colour, tty, live):
-    monkeypatch.setattr(cli, "out", cli.Console(force_terminal=tty or bool(colour), force_interactive=tty or None))
-    monkeypatch.setattr(cli.sys.stdout, "isatty", lambda: tty, raising=False)
-    assert cli._is_screen() is live
+    monkeypatch.setattr(
+        console, "out", console.Console(force_terminal=tty or bool(colour), force_interactive=tty or None)
+    )
+    monkeypatch.setattr(console.sys.stdout, "isatty", lambda: tty, raising=False)
+    assert console.is_screen() is live

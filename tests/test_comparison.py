@@ -19,7 +19,12 @@ def runs(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         rows = [
-            {"cell": arm, "seed": s, "status": "complete", "test_accuracy": 0.9 + i / 100 + s / 1000 + accuracy * (1 + s / 50)}
+            {
+                "cell": arm,
+                "seed": s,
+                "status": "complete",
+                "test_accuracy": 0.9 + i / 100 + s / 1000 + accuracy * (1 + s / 50),
+            }
             for i, arm in enumerate(ARMS)
             for s in range(10)
         ]

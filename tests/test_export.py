@@ -8,7 +8,12 @@ from studies.export import FORMATS, TABLES, ExportError, read_table, select, wit
 from studies.report import publish
 
 FRAME = pd.DataFrame(
-    {"cell": ["a_1", "b&c", "<i>"], "accuracy": [0.97123, 0.5, None], "n": [5, 5, 4], "verdict": ["better", None, "worse"]}
+    {
+        "cell": ["a_1", "b&c", "<i>"],
+        "accuracy": [0.97123, 0.5, None],
+        "n": [5, 5, 4],
+        "verdict": ["better", None, "worse"],
+    }
 )
 
 

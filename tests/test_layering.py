@@ -18,7 +18,8 @@ LAYERS = (
     {"design", "catalog", "ledger", "executors", "measure", "runner"},
     # what a person reads
     {"paired", "power", "statistics", "contrasts", "calibration", "anova", "pareto", "seed_variance"}
-    | {"tables", "figures", "pictures", "markdown", "report", "screen", "looking"},
+    | {"tables", "figures", "pictures", "markdown", "report", "screen", "looking", "export", "comparison", "compared"}
+    | {"answer", "phrases", "front", "findings", "charts", "sortable", "embedded", "galleries", "html"},
     # what a person types
     {"cli"},
 )

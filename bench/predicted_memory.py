@@ -1,0 +1,203 @@
+"""Peak GPU memory of a training step, without a GPU: the step is traced on tensors that have no data.
+
+Counted: weights, gradients, optimizer state, activations, every operator's outputs, the batch, each tensor
+rounded up to 512 bytes as the CUDA caching allocator does (c10/cuda/CUDACachingAllocator.cpp, kMinBlockSize),
+and what the caller says is resident besides. That is what ``torch.cuda.max_memory_allocated`` counts.
+Not counted: workspace inside a kernel (cuBLAS keeps 8 to 32 MiB per process and fused attention's backward
+some float32 sums), segments that the allocator reserves beyond the tensors, and the CUDA context.
+
+Calibrated: the tracer, against the peak of the CPU allocator over real steps (``bench/test_memory.py``).
+``_AsOnGpu``, what a GPU does differently, is written from torch's sources and is compared with
+``max_memory_allocated`` where there is a GPU.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from bench.memory import MIB, Memory
+from vit import ViT, ViTConfig
+
+CUDA_BLOCK = 512
+"""Bytes; every CUDA allocation is a multiple."""
+STEPS = 2
+"""The first step makes the optimizer's state, the second begins with all of it and the old gradients."""
+
+Step = Callable[[], object]
+Builder = Callable[[], Step]
+TrainStep = Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], object]
+"""Callable model, optimizer, images ``(b, c, h, w)``, labels ``(b,)``; as ``studies.train.train_step``."""
+
+
+def predict_peak(build: Builder, resident_bytes: int = 0) -> Memory:
+    """Peak memory of a training on a GPU, predicted; an eager one, since a compiler plans its own buffers.
+
+    Args:
+        build: makes model and optimizer and returns the step; run without data, so it must not look at values.
+        resident_bytes: what else lies on the device all the time, the data set above all.
+
+    Raises:
+        Exception: whatever ``build`` or its step raises, for example because they do look at values.
+    """
+    peak = traced_peak(build, CUDA_BLOCK, as_on_gpu=True) + resident_bytes
+    return Memory(peak / MIB, None, "predicted (eager step traced without data)")
+
+
+def traced_peak(build: Builder, block: int = 1, as_on_gpu: bool = False) -> int:
+    """Peak bytes of all tensors alive at once while ``build`` and ``STEPS`` steps run, on fake CPU tensors.
+
+    Args:
+        build: makes model and optimizer and returns the step.
+        block: every tensor takes a multiple of so many bytes.
+        as_on_gpu: choose kernels and number formats as a GPU does; else as this CPU does.
+    """
+    with FakeTensorMode(), _Storages(block) as storages, _AsOnGpu() if as_on_gpu else nullcontext():
+        step = build()
+        for _ in range(STEPS):
+            step()
+    return storages.peak
+
+
+def training(
+    config: ViTConfig,
+    batch_size: int,
+    train_step: TrainStep,
+    build_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+    attention: str = "sdpa",
+    device: str = "cpu",
+) -> Builder:
+    """The builder of a model's training on batches that each step allocates anew, as a training does.
+
+    Args:
+        config: the model.
+        batch_size: images a step.
+        train_step: forward, backward and update.
+        build_optimizer: from the parameters.
+        attention: an entry of ``ATTENTION_KERNELS``.
+        device: where; ``predict_peak`` wants ``cpu``.
+    """
+
+    def build() -> Step:
+        with torch.device(device):  # `.to` cannot move parameters without data
+            model = ViT(config).use_attention(attention)
+        optimizer = build_optimizer(model.parameters())
+
+        def step() -> object:
+            images = torch.zeros(batch_size, config.in_channels, *config.image_shape, device=device)
+            labels = torch.zeros(batch_size, dtype=torch.int64, device=device)
+            return train_step(model, optimizer, images, labels)
+
+        return step
+
+    return build
+
+
+class _Storages(TorchDispatchMode):
+    """Adds up the memory behind the outputs of every operator, until the last tensor on it is gone."""
+
+    def __init__(self, block: int) -> None:
+        super().__init__()
+        self.block = block
+        self.sizes: dict[int, int] = {}
+        self.total = self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(out):
+            if isinstance(leaf, Tensor):
+                self._add(leaf.untyped_storage())
+        return out
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self.sizes:
+            return
+        self.sizes[key] = -(-storage.nbytes() // self.block) * self.block
+        self.total += self.sizes[key]
+        self.peak = max(self.peak, self.total)
+        weakref.finalize(storage, self._remove, key).atexit = False
+
+    def _remove(self, key: int) -> None:
+        self.total -= self.sizes.pop(key)
+
+
+class _AsOnGpu(TorchFunctionMode):
+    """On CPU tensors, the kernels and number formats of a GPU: fused attention and dropout, CUDA's autocast.
+
+    CUDA's autocast computes more in float32 than the CPU's (aten/src/ATen/autocast_mode.h,
+    AT_FORALL_FP32 and AT_FORALL_FP32_SET_OPT_DTYPE); what a ViT may use of those lists is named here.
+    """
+
+    FLOAT32 = frozenset(
+        {"layer_norm", "group_norm", "softmax", "log_softmax", "sum", "prod", "cumsum", "norm"}
+        | {"exp", "log", "pow", "rsqrt", "reciprocal"}
+    )
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name == "scaled_dot_product_attention":
+            return _gpu_attention(*args, **kwargs)
+        if func is F.dropout:
+            return _gpu_dropout(*args, **kwargs)
+        if name in self.FLOAT32 and torch.is_autocast_enabled("cpu"):
+            with torch.autocast("cpu", enabled=False):
+                return func(*(_float32(a) for a in args), **{key: _float32(a) for key, a in kwargs.items()})
+        return func(*args, **kwargs)
+
+
+def _float32(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _gpu_dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    return torch.native_dropout(x, p, training)[0] if training and p else x
+
+
+def _gpu_attention(
+    q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False
+) -> Tensor:
+    """Flash attention where it can be (half precision, no mask), else the memory-efficient kernel.
+
+    Their buffers, from the operators' own shape functions; padding as in aten/.../transformers/attention.cpp.
+    """
+    if torch.is_autocast_enabled("cpu"):
+        q, k, v = (t.to(torch.get_autocast_dtype("cpu")) for t in (q, k, v))
+    head_dim = q.shape[-1]
+    if q.dtype != torch.float32 and attn_mask is None:
+        q, k, v = (F.pad(t, (0, -head_dim % 8)) if head_dim % 8 else t for t in (q, k, v))
+        out: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, dropout_p, is_causal)[0]
+        return out[..., :head_dim]
+    if attn_mask is not None:
+        n = attn_mask.shape[-1]
+        padded = F.pad(attn_mask.to(q.dtype), (0, -n % 16))[..., :n] if n % 16 else attn_mask.to(q.dtype)
+        attn_mask = padded.expand(*q.shape[:3], n)
+    fused = torch.ops.aten._scaled_dot_product_efficient_attention
+    found: Tensor = fused(q, k, v, attn_mask, torch.is_grad_enabled(), dropout_p, is_causal)[0]
+    return found
+
+
+@contextmanager
+def cpu_peak() -> Iterator[list[int]]:
+    """The CPU allocator's own peak over a block, in bytes above its begin: the list's one entry, set at the end."""
+    found: list[int] = []
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
+        yield found
+    total = peak = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            total += event.nbytes()
+            peak = max(peak, total)
+    found.append(peak)
