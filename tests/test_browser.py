@@ -4,9 +4,9 @@ import json
 import shutil
 
 import pytest
-import synthetic
 from PIL import Image
 
+import synthetic
 from studies.report import publish
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")

@@ -13,12 +13,12 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-import tiny
 import torch
 from typer.testing import CliRunner
 
 import studies.runner
 import studies.trial
+import tiny
 from studies import cli, data
 from studies.cli import console, running
 from studies.design import STUDIES

@@ -3,8 +3,8 @@ import hashlib
 import json
 
 import pytest
-import tiny
 
+import tiny
 from studies.design import (
     HASH_VERSION,
     STUDIES,

@@ -6,9 +6,9 @@ from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
-import tiny
 import torch
 
+import tiny
 from studies.executors import WORKER_DIED, ProcessExecutor
 
 

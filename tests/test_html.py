@@ -4,10 +4,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-import synthetic
-import tiny
 from PIL import Image
 
+import synthetic
+import tiny
 from studies.charts.scale import Scale, accuracy_scale, cost_scale, difference_scale
 from studies.embedded import benches, embed
 from studies.galleries import draw_galleries, kept_galleries, shown_cells

@@ -1,8 +1,8 @@
 import sqlite3
 
 import pytest
-import tiny
 
+import tiny
 from studies.ledger import INTERRUPTED, Ledger, LedgerError
 
 PLAN = tiny.plan({"pooling": ("cls", "mean")})

@@ -1,7 +1,7 @@
 import pytest
-import tiny
 
 import studies.measure
+import tiny
 from studies.measure import BRIEF, FULL, measure_cells
 
 PLAN = tiny.plan({"pooling": ("cls", "mean")}, recipe=tiny.RECIPE.replace(batch_size=100))

@@ -3,8 +3,8 @@ import shutil
 
 import matplotlib.image
 import pytest
-import tiny
 
+import tiny
 from studies.ledger import Ledger, LedgerError
 from studies.report import publish
 

@@ -5,10 +5,10 @@ import threading
 import time
 
 import pytest
-import tiny
 from optuna.trial import TrialState
 
 import studies.runner
+import tiny
 from studies.ledger import INTERRUPTED, Ledger
 from studies.measure import FULL
 from studies.runner import OVERHEAD_SECONDS, Progress, Runner, Stop, ctrl_c, expected_seconds

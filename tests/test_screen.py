@@ -2,10 +2,10 @@ import io
 
 import pandas as pd
 import pytest
-import tiny
 from rich.cells import cell_len
 from rich.console import Console
 
+import tiny
 from studies.runner import Progress
 from studies.screen import LiveScreen, PlainScreen, duration, percent, ranked_table
 from studies.tables import cells_frame, runs_frame

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-import tiny
 from scipy import stats
 
+import tiny
 from studies.contrasts import COLUMNS
 from studies.tables import (
     METRICS,

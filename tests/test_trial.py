@@ -3,10 +3,10 @@ import json
 import math
 
 import pytest
-import tiny
 import torch
 
 import studies.trial
+import tiny
 from studies.train import Score
 from studies.trial import curve_of, explain, pack, run_trial, unpack
 from vit import ViTConfig
