@@ -10,7 +10,7 @@ import pandas as pd
 
 from studies.contrasts import contrasts_against, factor_contrasts
 from studies.design import Cell, Plan
-from studies.ledger import Entry, Ledger
+from studies.ledger import Entry, Ledger, LedgerError
 from studies.statistics import interval
 
 METRICS = ("test_accuracy", "val_accuracy", "test_loss", "val_loss", "train_seconds")
@@ -28,7 +28,11 @@ NOT_IN_CSV = ["curve", "test_correct"]
 
 
 def runs_frame(ledger: Ledger, plan: Plan) -> pd.DataFrame:
-    """One row per trial of a plan, whatever became of it, and of further seeds of its cells that finished."""
+    """One row per trial of a plan, whatever became of it, and of further seeds of its cells that finished.
+
+    Raises:
+        LedgerError: the storage knows none of them.
+    """
     cells = {cell.content_hash: cell for cell in plan.runnable}
     measured = ledger.measurement
     rows = [
@@ -36,6 +40,8 @@ def runs_frame(ledger: Ledger, plan: Plan) -> pd.DataFrame:
         for entry in ledger.entries().values()
         if entry.cell_hash in cells and (entry.seed in plan.seeds or entry.state in ("complete", "failed"))
     ]
+    if not rows:
+        raise LedgerError(f"{ledger.folder} holds no trial of its plan (an older declaration?): run the study again")
     frame = pd.DataFrame(rows)
     for column in (*LEAD, *METRICS, *MEASURED):
         if column not in frame:

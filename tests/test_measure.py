@@ -2,7 +2,8 @@ import pytest
 
 import studies.measure
 import tiny
-from studies.measure import BRIEF, FULL, measure_cells
+from studies.measure import BRIEF, FULL, measure_cells, resident_bytes
+from studies.train import Preparation
 
 PLAN = tiny.plan({"pooling": ("cls", "mean")}, recipe=tiny.RECIPE.replace(batch_size=100))
 CLS, MEAN = PLAN.cells
@@ -13,7 +14,7 @@ def small(monkeypatch, small_mnist):
     monkeypatch.setattr(studies.measure, "load", lambda name: small_mnist)
 
 
-def test_every_cell_gets_speed_spread_size_and_an_honest_memory(small):
+def test_every_cell_gets_speed_spread_size_and_an_honest_memory(small, small_mnist):
     found = measure_cells([CLS, MEAN], "cpu", tiny.BRIEFLY)
     assert set(found) == {CLS.content_hash, MEAN.content_hash}
     for facts in found.values():
@@ -21,7 +22,8 @@ def test_every_cell_gets_speed_spread_size_and_an_honest_memory(small):
             assert facts[f"{kind}_images_per_second"] > 100
             assert facts[f"{kind}_images_per_second_iqr"] >= 0
             assert len(facts[f"{kind}_rounds"]) == tiny.BRIEFLY.rounds
-        assert (facts["gpu_memory_mib"], facts["gpu_memory_source"]) == (None, "unavailable: no GPU")
+        assert (facts["gpu_reserved_mib"], facts["gpu_memory_source"]) == (None, "predicted (CUDA, sdpa in float32, eager)")
+        assert facts["gpu_memory_mib"] > 2 * small_mnist.train.images.nbytes / 2**20
     assert found[CLS.content_hash]["params"] == found[MEAN.content_hash]["params"] + 16  # the class token, its position
     assert found[CLS.content_hash]["flops"] > found[MEAN.content_hash]["flops"] > 0
 
@@ -31,6 +33,25 @@ def test_a_cell_that_breaks_has_a_reason_and_the_others_their_speed(small):
     found = measure_cells([broken, CLS], "cpu", tiny.BRIEFLY)
     assert set(found[broken.content_hash]) == {"reason"}
     assert found[CLS.content_hash]["train_images_per_second"] > 0
+
+
+def test_a_model_that_cannot_be_traced_still_has_its_speed(small, monkeypatch):
+    def look_at_values(*args):
+        raise RuntimeError("no data")
+
+    monkeypatch.setattr(studies.measure, "predict_peak", look_at_values)
+    facts = measure_cells([CLS], "cpu", tiny.BRIEFLY)[CLS.content_hash]
+    assert (facts["gpu_memory_mib"], facts["gpu_memory_source"]) == (None, "unavailable: RuntimeError: no data")
+    assert facts["train_images_per_second"] > 100
+
+
+@pytest.mark.parametrize("reach", [0, 2])
+def test_resident_bytes_are_those_of_the_tensors(small_mnist, reach):
+    recipe = tiny.RECIPE.replace(max_translation=reach)
+    splits = [small_mnist.train, small_mnist.val, small_mnist.test]
+    copies = [tensor.clone() for split in splits for tensor in (split.images, split.labels)]
+    windows = Preparation(recipe, small_mnist).windows
+    assert resident_bytes(small_mnist, recipe) == sum(t.untyped_storage().nbytes() for t in [*copies, windows])
 
 
 def test_nothing_to_measure_is_nothing(small):

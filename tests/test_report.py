@@ -83,6 +83,8 @@ def test_nothing_temporary_is_left(folder):
         "cells.csv",
         "contrasts.csv",
         "figures",
+        "provenance.json",
+        "report.html",
         "runs.csv",
         "runs.parquet",
         "study.db",

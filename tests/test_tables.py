@@ -7,6 +7,7 @@ from scipy import stats
 
 import tiny
 from studies.contrasts import COLUMNS
+from studies.ledger import LedgerError
 from studies.tables import (
     METRICS,
     cells_frame,
@@ -153,3 +154,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.csv": "old"}
     write(tmp_path, "a.csv", lambda path: path.write_text("new"))
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.csv": "new"}
+
+
+def test_a_storage_without_trials_of_its_plan_says_so(tmp_path):
+    ledger = tiny.filled(tmp_path / "tiny-mnist-cpu")
+    ledger.plan = tiny.plan({"depth": (1, 2)}, recipe=tiny.RECIPE.replace(epochs=9))
+    with pytest.raises(LedgerError, match="holds no trial of its plan"):
+        runs_frame(ledger, ledger.plan)
