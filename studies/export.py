@@ -38,7 +38,7 @@ def read_table(folder: Path, table: str) -> pd.DataFrame:
     path = folder / f"{table}.csv"
     if not path.exists():
         raise ExportError(f"{folder} holds no {path.name}: run the study first")
-    return pd.read_csv(path, keep_default_na=True, na_values=[""])
+    return pd.read_csv(path, dtype={"cell": str, "a": str, "b": str}, keep_default_na=False, na_values=["", "nan"])
 
 
 def select(

@@ -79,8 +79,8 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise WeightsError(f"{path}: cannot be read ({error}); give a file that save_weights wrote") from None
     except SafetensorError as error:
         raise WeightsError(
-            f"{path}: damaged, or not a safetensors file ({error}); a pickled .pt file is never opened: "
-            "load it yourself with torch.load(weights_only=True), then see vit.interop.load_weights"
+            f"{path}: damaged, or not a safetensors file ({error}); "
+            "a pickled .pt file is never opened: save its tensors with safetensors first"
         ) from None
 
 
@@ -88,7 +88,7 @@ def _config(path: str | Path, metadata: Mapping[str, str]) -> ViTConfig:
     if CONFIG not in metadata:
         raise WeightsError(
             f"{path}: no {CONFIG!r} in its metadata, so another program wrote it; "
-            "give its tensors and a ViTConfig to vit.interop.load_weights"
+            "load its tensors into a ViT yourself and call save_weights"
         )
     try:
         return ViTConfig(**json.loads(metadata[CONFIG]))
