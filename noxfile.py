@@ -68,6 +68,13 @@ def calibration(session: nox.Session) -> None:
     in_env(session, "vit-ablate", "calibrate")
 
 
+@nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """Time ours beside timm, vit-pytorch and transformers, and write results/peers-<device>/; its own environment."""
+    session.install("-c", "constraints.txt", "-e", ".", *nox.project.dependency_groups(PYPROJECT, "bench", "peers"))
+    session.run("python", "-m", "pytest", "bench/test_peers.py", "--benchmark-enable", *session.posargs)
+
+
 @nox.session(requires=["env"], venv_backend="none")
 def types(session: nox.Session) -> None:
     """mypy, strict, on vit and studies."""

@@ -53,15 +53,19 @@ def limit_rows(limits: Limits) -> list[tuple[str, str]]:
 
 def provenance(command: str, device: str) -> dict[str, str]:
     """What belongs under a table of measurements: commit, versions, machine, command, date."""
-    versions = ("torch", "numpy", "einops")
     return {
         "commit": commit(),
-        "versions": ", ".join([f"python {platform.python_version()}", *(f"{n} {_version(n)}" for n in versions)]),
+        "versions": f"python {platform.python_version()}, {package_versions('torch', 'numpy', 'einops')}",
         "machine": machine(device),
         "threads": str(torch.get_num_threads()),
         "command": command,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def package_versions(*packages: str) -> str:
+    """For example ``torch 2.13.0, numpy 2.4.6``."""
+    return ", ".join(f"{name} {_version(name)}" for name in packages)
 
 
 def machine(device: str) -> str:

@@ -2,6 +2,7 @@
 
 from bench.flops import count_flops
 from bench.memory import HostPeak, Memory, host_peak, peak_memory
+from bench.predicted_memory import predict_peak, training
 from bench.timing import Ratio, Timing, interleaved, paired_ratio, synchronize, warm_up
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "interleaved",
     "paired_ratio",
     "peak_memory",
+    "predict_peak",
     "synchronize",
+    "training",
     "warm_up",
 ]

@@ -61,5 +61,5 @@ class Patched(nn.Module):
         """Logits."""
         model = self.model
         tokens = model.positional.add(model.prefix(self.embed(images, model.patch_embedding)))
-        logits: Tensor = model.head(model.pooling(model.encode(tokens)))
+        logits: Tensor = model.read(tokens)
         return logits

@@ -13,6 +13,7 @@ Calibrated: the tracer, against the peak of the CPU allocator over real steps (`
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,7 +22,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -44,7 +45,8 @@ def predict_peak(build: Builder, resident_bytes: int = 0) -> Memory:
     """Peak memory of a training on a GPU, predicted; an eager one, since a compiler plans its own buffers.
 
     Args:
-        build: makes model and optimizer and returns the step; run without data, so it must not look at values.
+        build: makes model and optimizer and returns the step; `copy.deepcopy` in it yields tensors without
+            data, and what it computes must not look at values.
         resident_bytes: what else lies on the device all the time, the data set above all.
 
     Raises:
@@ -62,11 +64,13 @@ def traced_peak(build: Builder, block: int = 1, as_on_gpu: bool = False) -> int:
         block: every tensor takes a multiple of so many bytes.
         as_on_gpu: choose kernels and number formats as a GPU does; else as this CPU does.
     """
-    with FakeTensorMode(), _Storages(block) as storages, _AsOnGpu() if as_on_gpu else nullcontext():
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    with FakeCopyMode(fake):
         step = build()
+    with fake, _Storages(block) as storages, _AsOnGpu() if as_on_gpu else nullcontext():
         for _ in range(STEPS):
             step()
-    return storages.peak
+    return int(storages.peak)
 
 
 def training(
@@ -88,9 +92,12 @@ def training(
         device: where; ``predict_peak`` wants ``cpu``.
     """
 
+    original = ViT(config).use_attention(attention)  # with data: some initialisations look at their values
+
     def build() -> Step:
-        with torch.device(device):  # `.to` cannot move parameters without data
-            model = ViT(config).use_attention(attention)
+        model = copy.deepcopy(original)  # without data, where the trace asks for that
+        if device != "cpu":
+            model.to(device)
         optimizer = build_optimizer(model.parameters())
 
         def step() -> object:
@@ -103,18 +110,18 @@ def training(
     return build
 
 
-class _Storages(TorchDispatchMode):
-    """Adds up the memory behind the outputs of every operator, until the last tensor on it is gone."""
+class _Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Adds up the memory behind what operators read and write, until the last tensor on it is gone."""
 
     def __init__(self, block: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.block = block
         self.sizes: dict[int, int] = {}
         self.total = self.peak = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(out):
+        for leaf in tree_leaves((args, kwargs, out)):
             if isinstance(leaf, Tensor):
                 self._add(leaf.untyped_storage())
         return out
@@ -150,7 +157,7 @@ class _AsOnGpu(TorchFunctionMode):
         if name == "scaled_dot_product_attention":
             return _gpu_attention(*args, **kwargs)
         if func is F.dropout:
-            return _gpu_dropout(*args, **kwargs)
+            return _gpu_dropout(*args[:3], **kwargs)
         if name in self.FLOAT32 and torch.is_autocast_enabled("cpu"):
             with torch.autocast("cpu", enabled=False):
                 return func(*(_float32(a) for a in args), **{key: _float32(a) for key, a in kwargs.items()})
@@ -161,7 +168,7 @@ def _float32(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
-def _gpu_dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def _gpu_dropout(x: Tensor, p: float = 0.5, training: bool = True, **_: Any) -> Tensor:
     return torch.native_dropout(x, p, training)[0] if training and p else x
 
 

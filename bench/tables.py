@@ -55,6 +55,16 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
     return "".join("| " + " | ".join("" if v is None else str(v) for v in line) + " |\n" for line in lines)
 
 
+def write_both(
+    folder: Path, name: str, introduction: str, rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, str]
+) -> None:
+    """``name.csv`` and ``name.md``: the same rows, equal keys, with the introduction above and provenance below."""
+    cells = [[f"{v:.4g}" if isinstance(v, float) else v for v in row.values()] for row in rows]
+    table = markdown_table([key.replace("_", " ") for key in rows[0]], cells)
+    write_csv(folder / f"{name}.csv", rows)
+    write_atomically(folder / f"{name}.md", f"{introduction}\n{table}\n## Provenance\n\n{provenance_lines(provenance)}")
+
+
 def provenance_lines(provenance: Mapping[str, str]) -> str:
     """The provenance as a Markdown list."""
     return "".join(f"- {name}: {value}\n" for name, value in provenance.items())

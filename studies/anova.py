@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-import statsmodels.formula.api as formulas
+from patsy import dmatrix
 from scipy import stats
 
 from studies.paired import holm_adjusted
 
 COLUMNS = ["term", "df", "sum_squares", "mean_square", "F", "p", "p_holm", "eta2", "omega2"]
 Term = frozenset[str]
-BLOCK: Term = frozenset({"seed"})
+BLOCK_NAME = "x00"
+BLOCK: Term = frozenset({BLOCK_NAME})
 
 
 def factorial(
@@ -76,23 +77,50 @@ def _tidy(runs: pd.DataFrame, columns: Sequence[str], metric: str) -> tuple[pd.D
         value = value.where(runs["status"] == "complete")
     names = [f"x{i:02d}" for i in range(len(columns))]
     data = pd.DataFrame({name: runs[column].astype(str) for name, column in zip(names, columns, strict=True)})
-    data = data.assign(value=value).dropna(subset=["value"])
+    data = data.assign(value=value).dropna(subset=["value"]).astype(dict.fromkeys(names, "category"))
     if len(data) < 2:
         raise ValueError(f"{len(data)} completed trials have a {metric}; at least 2 are needed")
     return data, names
 
 
 def _residual(data: pd.DataFrame, terms: Iterable[Term]) -> tuple[float, int]:
-    """Residual sum of squares and degrees of freedom of a linear model with these terms."""
-    varying = [term for term in terms if all(data[name].nunique() > 1 for name in term)]
-    formula = " + ".join(["1", *(":".join(f"C({name}, Sum)" for name in sorted(term)) for term in varying)])
-    model = formulas.ols(f"value ~ {formula}", data)
-    value = model.endog - model.endog.mean()
-    solution, _, rank, _ = np.linalg.lstsq(model.exog, value, rcond=None)
-    residual = value - model.exog @ solution
-    rounding = 1e-12 * float(np.abs(model.endog).max())
+    """Residual sum of squares and degrees of freedom of a linear model with these terms.
+
+    A block is taken out by subtracting its means from values and columns (Frisch and Waugh 1933): a column
+    of its own for each of thousands of seeds would not fit into memory.
+    """
+    counts = data.drop(columns="value").nunique()
+    varying = [term for term in terms if all(counts[name] > 1 for name in term)]
+    values = data["value"].to_numpy()
+    rounding = 1e-12 * float(np.abs(values).max())
+    value, design = values - values.mean(), _design(data, [term for term in varying if term != BLOCK])
+    blocks = 0
+    if BLOCK in varying:
+        seed, blocks = data[BLOCK_NAME].cat.codes.to_numpy(), counts[BLOCK_NAME]
+        value, design = _within(value[:, None], seed)[:, 0], _within(design, seed)
+    solution, _, rank, _ = np.linalg.lstsq(design, value, rcond=None)
+    residual = value - design @ solution
     residual[np.abs(residual) < rounding] = 0.0
-    return float(residual @ residual), len(data) - int(rank)
+    return float(residual @ residual), len(data) - int(rank) - int(blocks)
+
+
+def _design(data: pd.DataFrame, terms: Iterable[Term]) -> np.ndarray:
+    """One row per value, columns of sum contrasts and their products; rows of one arm are equal."""
+    formula = " + ".join(["1", *(":".join(f"C({name}, Sum)" for name in sorted(term)) for term in terms)])
+    names = [name for name in data if name not in (BLOCK_NAME, "value")]
+    if not names:
+        return np.ones((len(data), 1))
+    arms = data.groupby(names, sort=False, observed=True)
+    first = data.loc[~data.duplicated(names), names].astype(str)
+    return np.asarray(dmatrix(formula, first))[arms.ngroup().to_numpy()]
+
+
+def _within(columns: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Columns ``(n, k)`` less their means within each group."""
+    sums = np.zeros((group.max() + 1, columns.shape[1]))
+    np.add.at(sums, group, columns)
+    means: np.ndarray = sums / np.bincount(group)[:, None]
+    return np.asarray(columns - means[group])
 
 
 def _explained(data: pd.DataFrame, term: Term, terms: Sequence[Term]) -> tuple[int, float]:

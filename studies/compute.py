@@ -53,8 +53,13 @@ def resolve(config: ViTConfig, recipe: Recipe, device: str) -> Compute:
 
 
 def has_bfloat16(device: str) -> bool:
-    """Whether matrix products in bfloat16 are faster than in float32 on this device."""
+    """Whether matrix products in bfloat16 are faster than in float32 on this device.
+
+    A GPU that is only planned for is taken for one that has them: Ampere (2020) or later.
+    """
     if device == "cpu":
         capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    if not device.startswith("cuda"):
+        return False
+    return not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
-from bench.meters import Timing, count_flops, interleaved, peak_memory
+from bench.meters import Memory, Timing, count_flops, interleaved, peak_memory, predict_peak, training
 from studies.compute import Compute, resolve
 from studies.data import DataSet, load
 from studies.design import Cell
+from studies.recipe import Recipe
 from studies.train import Preparation, train_step
 from studies.trial import explain
 from vit import ViT
@@ -28,7 +30,7 @@ class Effort:
 
     def seconds(self, num_cells: int) -> float:
         """About how long it takes, warm-up included."""
-        return 3 + num_cells * (0.4 + 2 * self.round_seconds * (self.rounds + 2))
+        return 3 + num_cells * (0.7 + 2 * self.round_seconds * (self.rounds + 2))
 
 
 FULL = Effort(rounds=5, round_seconds=0.08)
@@ -42,11 +44,13 @@ def measure_cells(cells: list[Cell], device: str, effort: Effort) -> dict[str, d
     batch preparation, inference without; both on real images, in images per second.
     """
     torch.set_num_threads(1)
+    memory = {cell.content_hash: _memory(cell, device) for cell in cells}  # while no other cell holds any
     found: dict[str, dict[str, Any]] = {}
     tasks: dict[str, Callable[[], object]] = {}
     for cell in cells:
         try:
-            found[cell.content_hash], steps = _prepare(cell, device)
+            facts, steps = _prepare(cell, device)
+            found[cell.content_hash] = facts | memory[cell.content_hash]
             tasks |= {f"{cell.content_hash} {kind}": step for kind, step in steps.items()}
         except Exception as error:  # recorded; the others are measured all the same
             found[cell.content_hash] = {"reason": explain(error)}
@@ -68,14 +72,46 @@ def _prepare(cell: Cell, device: str) -> tuple[dict[str, Any], Mapping[str, Call
     model = ViT(cell.config).to(device).use_attention(compute.attention)
     facts: dict[str, Any] = {"params": model.num_params(), "flops": count_flops(model, data.image_shape)}
     train, infer = _train_task(model, cell, data, compute), _infer_task(model, cell, data)
-    memory = peak_memory(train, device)
-    facts |= {
+    train(), infer()  # an error shows here, outside the timing of the others
+    return facts, {"train": train, "infer": infer}
+
+
+def _memory(cell: Cell, device: str) -> dict[str, Any]:
+    """Peak GPU memory of training this cell alone, with the data set that lies on the device meanwhile."""
+    try:
+        memory = _measured_memory(cell, device) if device.startswith("cuda") else _predicted_memory(cell)
+    except Exception as error:  # speed is worth having all the same
+        memory = Memory(None, None, f"unavailable: {explain(error)}")
+    return {
         "gpu_memory_mib": memory.allocated_mib,
         "gpu_reserved_mib": memory.reserved_mib,
         "gpu_memory_source": memory.source,
     }
-    train(), infer()  # an error shows here, outside the timing of the others
-    return facts, {"train": train, "infer": infer}
+
+
+def _measured_memory(cell: Cell, device: str) -> Memory:
+    assert cell.config is not None
+    compute = resolve(cell.config, cell.recipe, device)
+    model = ViT(cell.config).to(device).use_attention(compute.attention)
+    return peak_memory(_train_task(model, cell, load(cell.dataset).to(device), compute), device)
+
+
+def _predicted_memory(cell: Cell) -> Memory:
+    """For a CUDA device, whatever device there is: with the attention and number format chosen there."""
+    assert cell.config is not None
+    compute = resolve(cell.config, cell.recipe, "cuda")
+    step = partial(train_step, label_smoothing=cell.recipe.label_smoothing, dtype=compute.torch_dtype)
+    build = training(cell.config, cell.recipe.batch_size, step, cell.recipe.build_optimizer, compute.attention)
+    memory = predict_peak(build, resident_bytes(load(cell.dataset), cell.recipe))
+    return replace(memory, source=f"predicted (CUDA, {compute.attention} in {compute.dtype}, eager)")
+
+
+def resident_bytes(data: DataSet, recipe: Recipe) -> int:
+    """What a training keeps on its device: all splits, uint8, and the training images padded for translation."""
+    splits = (data.train, data.val, data.test)
+    n, c, h, w = data.train.images.shape
+    padded = n * c * (h + 2 * recipe.max_translation) * (w + 2 * recipe.max_translation)
+    return padded + sum(split.images.nbytes + split.labels.nbytes for split in splits)
 
 
 def _train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute) -> Callable[[], object]:

@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 ENUMERATED_UP_TO = 12  # pairs; one matrix product tries every flip for many comparisons at once
 EXACT_UP_TO = 30
 RANDOM_FLIPS = 10_000
+FLIPS_AT_ONCE = 250  # thousands of seeds would else take gigabytes
 ROUNDING = 1e-12  # relative to the values compared
 CHUNK = 200_000  # sums held at once: what a cache holds
 
@@ -62,7 +63,8 @@ def _p_of_two_halves(size: Floats, observed: float) -> float:
 
 def _p_of_random_flips(size: Floats, observed: float) -> float:
     rng = np.random.default_rng(zlib.crc32(size.tobytes()))
-    sums = (1.0 - 2.0 * rng.integers(0, 2, size=(RANDOM_FLIPS, len(size)))) @ size
+    draws = [min(FLIPS_AT_ONCE, RANDOM_FLIPS - done) for done in range(0, RANDOM_FLIPS, FLIPS_AT_ONCE)]
+    sums = np.concatenate([(1.0 - 2.0 * rng.integers(0, 2, size=(k, len(size)))) @ size for k in draws])
     return float((np.count_nonzero(np.abs(sums) >= observed) + 1) / (RANDOM_FLIPS + 1))
 
 

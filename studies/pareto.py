@@ -7,6 +7,7 @@ import pandas as pd
 
 from studies.paired import Floats
 
+VALUES_AT_ONCE = 1_000_000  # 8 MB; thousands of seeds would else take gigabytes
 DRAWS = 2_000
 
 
@@ -89,5 +90,7 @@ def _resampled_means(values: Floats, draws: int, generator: np.random.Generator)
     centre = _means(values)
     counts = np.isfinite(values).sum(axis=0)
     stretch = np.sqrt(counts / np.maximum(counts - 1, 1))
-    picked = _means(values[generator.integers(rows, size=(draws, rows))])
+    chosen = generator.integers(rows, size=(draws, rows))
+    parts = np.array_split(chosen, 1 + chosen.size * values.shape[1] // VALUES_AT_ONCE)
+    picked = np.concatenate([_means(values[part]) for part in parts])
     return np.asarray(centre + stretch * (picked - centre))

@@ -34,9 +34,10 @@ def runs_frame(ledger: Ledger, plan: Plan) -> pd.DataFrame:
         LedgerError: the storage knows none of them.
     """
     cells = {cell.content_hash: cell for cell in plan.runnable}
-    measured = ledger.measurement
+    kept = ledger.measurement
+    measured = {name: _measured(kept.get(name, {})) for name in cells}
     rows = [
-        _row(plan, cells[entry.cell_hash], entry, measured.get(entry.cell_hash, {}))
+        _row(plan, cells[entry.cell_hash], entry, measured[entry.cell_hash])
         for entry in ledger.entries().values()
         if entry.cell_hash in cells and (entry.seed in plan.seeds or entry.state in ("complete", "failed"))
     ]
@@ -130,10 +131,15 @@ def _row(plan: Plan, cell: Cell, entry: Entry, measured: dict[str, Any]) -> dict
         "attempt": entry.attempt,
         **entry.record,
         **cell.levels,  # last: JSON made lists of the tuples in the record
-        **{name: measured.get(name) for name in MEASURED},
-        **{name: measured[name] for name in ("params", "flops") if name in measured},
+        **measured,
         "config_hash": entry.cell_hash,
     }
+
+
+def _measured(facts: dict[str, Any]) -> dict[str, Any]:
+    """What a cell's measurement says of each of its trials; size and FLOPs only where it says them."""
+    known = {name: facts[name] for name in ("params", "flops") if name in facts}
+    return {name: facts.get(name) for name in MEASURED} | known
 
 
 def _cell_row(plan: Plan, cell: Cell, runs: pd.DataFrame) -> dict[str, Any]:

@@ -50,6 +50,13 @@ def test_the_bias_is_added_after_the_scaling():
     torch.testing.assert_close(attention_weights(q, k, bias)[0], bias.softmax(dim=-1))
 
 
+def test_weights_of_low_precision_are_rounded_once():
+    q, k = torch.randn(2, 2, 3, 17, 8).bfloat16()
+    logits = (q * 8**-0.5) @ k.mT
+    assert torch.equal(attention_weights(q, k), logits.float().softmax(dim=-1).bfloat16())
+    assert attention_weights(q.double(), k.double()).dtype == torch.float64
+
+
 def test_attention_equals_torchs_multihead_attention():
     ours, theirs = Attention(CONFIG), nn.MultiheadAttention(12, 3, batch_first=True)
     with torch.no_grad():

@@ -54,6 +54,13 @@ def test_logits_are_finite_and_one_per_class(config, images):
     assert logits.isfinite().all()
 
 
+@pytest.mark.parametrize("kernel", ATTENTION_KERNELS)
+def test_the_tokens_that_a_pooling_reads_are_all_it_needs(config, kernel, images):
+    model = initialised(config, 0).use_attention(kernel)
+    tokens = model.encode(model.embed(model.patches(images)))
+    torch.testing.assert_close(model(images), model.head(model.pooling(tokens)))
+
+
 def test_a_finite_gradient_that_is_not_zero_reaches_every_parameter(config, images):
     model = initialised(config, 0)
     train_step(model, torch.optim.SGD(model.parameters(), lr=0.0), images, torch.arange(4))

@@ -1,9 +1,10 @@
 import sqlite3
 
+import optuna
 import pytest
 
 import tiny
-from studies.ledger import INTERRUPTED, Ledger, LedgerError
+from studies.ledger import INTERRUPTED, STATES, Ledger, LedgerError
 
 PLAN = tiny.plan({"pooling": ("cls", "mean")})
 RECORD = {"val_accuracy": 0.5, "curve": [{"epoch": 1, "val_loss": 1.5}], "patch_size": [7, 14], "none": None}
@@ -132,3 +133,18 @@ def test_looking_at_a_study_writes_nothing(ledger):
     assert len(Ledger(ledger.folder).entries()) == 1
     held.close()
     assert ledger.path.read_bytes() == before
+
+
+def test_reading_the_tables_finds_what_optuna_finds(ledger):
+    first, second, third, _ = (ledger.enqueue(trial) for trial in PLAN.trials)
+    for entry in (first, second, third):
+        ledger.claim(entry)
+    ledger.complete(first, RECORD)
+    ledger.fail(second, 'quoted "reason", ] and\nlines', {"val_loss": float("inf"), "größe": [None, True]})
+    ledger.retry(second)
+    theirs = optuna.load_study(study_name=None, storage=f"sqlite:///{ledger.path}").trials
+    assert [entry.trial_id for entry in ledger._attempts()] == [trial._trial_id for trial in theirs]
+    for ours, trial in zip(ledger._attempts(), theirs, strict=True):
+        attrs = trial.user_attrs
+        assert (ours.state, ours.content_hash, ours.seed) == (STATES[trial.state], attrs["hash"], attrs["seed"])
+        assert (ours.record, ours.reason) == (attrs.get("record", {}), attrs.get("reason"))

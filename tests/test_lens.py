@@ -71,7 +71,7 @@ def test_the_maps_are_those_of_the_forward_pass(config, kernel, monkeypatch):
     model.use_attention(kernel)(images)
     monkeypatch.undo()
     for attention, (values, mixed) in zip(lens.attention_maps(model, images), seen, strict=True):
-        torch.testing.assert_close(attention @ values, mixed)
+        torch.testing.assert_close((attention @ values)[:, :, : mixed.shape[2]], mixed)
 
 
 @every

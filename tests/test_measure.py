@@ -22,10 +22,11 @@ def test_every_cell_gets_speed_spread_size_and_an_honest_memory(small, small_mni
             assert facts[f"{kind}_images_per_second"] > 100
             assert facts[f"{kind}_images_per_second_iqr"] >= 0
             assert len(facts[f"{kind}_rounds"]) == tiny.BRIEFLY.rounds
-        assert (facts["gpu_reserved_mib"], facts["gpu_memory_source"]) == (None, "predicted (CUDA, sdpa in float32, eager)")
+        assert facts["gpu_memory_source"] == "predicted (CUDA, sdpa in float32, eager)"
+        assert facts["gpu_reserved_mib"] is None
         assert facts["gpu_memory_mib"] > 2 * small_mnist.train.images.nbytes / 2**20
     assert found[CLS.content_hash]["params"] == found[MEAN.content_hash]["params"] + 16  # the class token, its position
-    assert found[CLS.content_hash]["flops"] > found[MEAN.content_hash]["flops"] > 0
+    assert 0 < found[CLS.content_hash]["flops"] < found[MEAN.content_hash]["flops"]  # the last block spares the rest
 
 
 def test_a_cell_that_breaks_has_a_reason_and_the_others_their_speed(small):

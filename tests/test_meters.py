@@ -1,5 +1,6 @@
 import gc
 import math
+import mmap
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from bench.meters import (
     peak_memory,
     warm_up,
 )
-from vit import PRESETS, ViT
+from vit import POOLINGS, PRESETS, ViT
 
 
 class Clock:
@@ -150,18 +151,26 @@ def test_t_quantile_against_scipy():
 
 
 def by_hand(config):
-    """2 per multiply-add: embedding, qkv, q k^T and weights times v, projection, MLP, head."""
+    """2 per multiply-add: embedding, blocks, head. The last block computes what the pooling reads, no more."""
     n, d = config.num_tokens, config.embed_dim
-    hidden = int(d * config.mlp_ratio)
-    block = 2 * n * d * 3 * d + 2 * (2 * n * n * d) + 2 * (2 * n * d * hidden)
-    block += 2 * n * d * d if config.out_proj else 0
-    return 2 * config.num_patches * config.patch_dim * d + config.depth * block + 2 * d * config.num_classes
+    blocks = (config.depth - 1) * block_by_hand(config, n)
+    blocks += block_by_hand(config, POOLINGS[config.pooling].reads or n)
+    return 2 * config.num_patches * config.patch_dim * d + blocks + 2 * d * config.num_classes
+
+
+def block_by_hand(config, queries):
+    """k and v of all tokens; q, q k^T, weights times v, projection and MLP of so many."""
+    n, d = config.num_tokens, config.embed_dim
+    projection = 2 * d * d if config.out_proj else 0
+    mlp = 2 * (2 * d * int(d * config.mlp_ratio))
+    return 2 * n * d * 2 * d + queries * (2 * d * d + 2 * (2 * n * d) + projection + mlp)
 
 
 @pytest.mark.parametrize("kernel", ["explicit", "sdpa"])
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
 @pytest.mark.parametrize("preset", ["notebook", "tiny", "small"])
-def test_flops_equal_the_hand_formula(preset, kernel):
-    config = PRESETS[preset]
+def test_flops_equal_the_hand_formula(preset, pooling, kernel):
+    config = PRESETS[preset].replace(pooling=pooling)
     model = ViT(config).use_attention(kernel)
     assert count_flops(model, (1, 28, 28)) == by_hand(config)
     assert model.training
@@ -205,8 +214,8 @@ def test_host_peak_sees_what_was_freed_again():
         pass
     if idle.mib is None:
         pytest.skip("no high-water mark here")
-    with host_peak() as busy:
-        torch.ones(64 * 2**20, dtype=torch.uint8)
+    with host_peak() as busy, mmap.mmap(-1, 64 * 2**20) as fresh:  # malloc might hand out pages freed before
+        fresh.write(b"x" * len(fresh))
     assert busy.mib > idle.mib + 48
 
 

@@ -25,9 +25,9 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(config.embed_dim)
         self.mlp = Mlp(config)
 
-    def forward(self, tokens: Tensor, positional: Positional) -> Tensor:
-        """``(b, n, d) -> (b, n, d)``."""
-        tokens = tokens + self.attention(self.norm1(tokens), positional)
+    def forward(self, tokens: Tensor, positional: Positional, reads: int | None = None) -> Tensor:
+        """``(b, n, d) -> (b, n, d)``; with ``reads`` only the first ``reads`` tokens are computed."""
+        tokens = tokens[:, :reads] + self.attention(self.norm1(tokens), positional, reads)
         out: Tensor = tokens + self.mlp(self.norm2(tokens))
         return out
 
@@ -75,17 +75,25 @@ class ViT(nn.Module):
         out: Tensor = self.positional.add(self.prefix(self.patch_embedding(patches)))
         return out
 
-    def encode(self, tokens: Tensor) -> Tensor:
-        """The blocks and the final norm: ``(b, num_tokens, d) -> (b, num_tokens, d)``."""
-        for block in self.blocks:
+    def encode(self, tokens: Tensor, reads: int | None = None) -> Tensor:
+        """The blocks and the final norm: ``(b, num_tokens, d) -> (b, num_tokens, d)``.
+
+        With ``reads`` only the first ``reads`` tokens come out: the last block computes no others.
+        """
+        *blocks, last = self.blocks
+        for block in blocks:
             tokens = block(tokens, self.positional)
-        out: Tensor = self.norm(tokens)
+        out: Tensor = self.norm(last(tokens, self.positional, reads))
         return out
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """From embedded tokens on: ``(b, num_tokens, d) -> (b, num_classes)``."""
+        logits: Tensor = self.head(self.pooling(self.encode(tokens, self.pooling.reads)))
+        return logits
 
     def classify(self, patches: Tensor) -> Tensor:
         """From flat patches on: ``(b, n, c*ph*pw) -> (b, num_classes)``."""
-        logits: Tensor = self.head(self.pooling(self.encode(self.embed(patches))))
-        return logits
+        return self.read(self.embed(patches))
 
     def forward(self, images: Tensor) -> Tensor:
         """``(b, c, h, w) -> (b, num_classes)``."""

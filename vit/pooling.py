@@ -20,6 +20,8 @@ class Pooling(nn.Module):
     """Base class: tokens ``(b, n, d)`` to one vector ``(b, d)``."""
 
     class_token: ClassVar[bool] = False
+    reads: ClassVar[int | None] = None
+    """How many tokens it looks at, counted from the first; None for all. The last block computes no others."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
@@ -40,6 +42,7 @@ class ClassToken(Pooling):
     """The class token (ViT paper, eq. 4)."""
 
     class_token = True
+    reads = 1
 
     def forward(self, tokens: Tensor) -> Tensor:
         return tokens[:, 0]

@@ -36,7 +36,7 @@ class Positional(nn.Module):
         return tokens
 
     def rotate(self, heads: Tensor) -> Tensor:
-        """Turn queries or keys ``(..., n, head_dim)``, in every block."""
+        """Turn queries or keys ``(..., n, head_dim)`` of the first n tokens, often all of them, in every block."""
         return heads
 
     def bias(self) -> Tensor | None:
@@ -128,8 +128,9 @@ class Rope2d(Positional):
         return _needs_multiple(config, "head_dim = embed_dim / num_heads", config.head_dim, 4)
 
     def rotate(self, heads: Tensor) -> Tensor:
-        swapped = heads.roll(heads.shape[-1] // 2, dims=-1)
-        return heads * self.cos.to(heads.dtype) + swapped * self.sin.to(heads.dtype)
+        n, half = heads.shape[-2], heads.shape[-1] // 2
+        cos, sin = self.cos[:n].to(heads.dtype), self.sin[:n].to(heads.dtype)
+        return heads * cos + heads.roll(half, dims=-1) * sin
 
 
 @POSITIONALS.register("relative")
