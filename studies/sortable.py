@@ -12,6 +12,8 @@ from studies.design import Plan
 from studies.markdown import number, span, speed
 from studies.phrases import signed
 
+MOST_TRIALS = 2_000
+
 
 @dataclass(frozen=True)
 class Value:
@@ -102,7 +104,7 @@ def speeds(frame: pd.DataFrame) -> SortableTable:
 
 
 def trials(plan: Plan, runs: pd.DataFrame) -> SortableTable:
-    """Every trial."""
+    """Every trial, up to ``MOST_TRIALS`` of them: a page of more does not scroll any more; ``runs.csv`` has all."""
     columns = ["arm", "seed", "status", "test accuracy, %", "validation, %", "test loss", "train seconds"]
     numeric = [False, True, False, True, True, True, True]
     rows = [
@@ -119,11 +121,12 @@ def trials(plan: Plan, runs: pd.DataFrame) -> SortableTable:
             {**_levels(plan, row), "status": str(row["status"])},
             row["cell"] == plan.baseline,
         )
-        for _, row in runs.iterrows()
+        for _, row in runs.head(MOST_TRIALS).iterrows()
     ]
+    title = "Runs" if len(runs) <= MOST_TRIALS else f"Runs: the first {MOST_TRIALS:,} of {len(runs):,}, all in runs.csv"
     statuses = sorted(set(runs["status"]))
     chips = _chips(plan) | ({"status": statuses} if len(statuses) > 1 else {})
-    return SortableTable("trials", "Runs", columns, numeric, rows, chips)
+    return SortableTable("trials", title, columns, numeric, rows, chips)
 
 
 def variance(table: pd.DataFrame) -> SortableTable:
