@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def interleaved(
     round_seconds: float = 0.1,
     on_round: Callable[[int], None] | None = None,
 ) -> dict[str, Timing]:
-    """Time several tasks in turn, A B C B C A C A B, so that a disturbance meets all of them alike.
+    """Time several tasks in turn, in another order every round, so that a disturbance meets all of them alike.
 
     Every task is first called until its time per call no longer falls; then it runs as many times a round
     as fill about ``round_seconds``, at least once. Garbage collection rests meanwhile.
@@ -96,7 +97,7 @@ def interleaved(
     with _no_garbage_collection():
         pace = {name: warm_up(task, device, round_seconds) for name, task in tasks.items()}
         for index in range(rounds):
-            for name in _rotated(list(tasks), index):
+            for name in _shuffled(list(tasks), index):
                 seconds[name].append(_burst(tasks[name], _fill(round_seconds, pace[name]), device))
             if on_round is not None:
                 on_round(index)
@@ -179,9 +180,9 @@ def _fill(seconds: float, per_call: float) -> int:
     return max(1, min(MAX_CALLS, round(seconds / max(per_call, 1e-9))))
 
 
-def _rotated(names: list[str], by: int) -> list[str]:
-    by %= len(names)
-    return names[by:] + names[:by]
+def _shuffled(names: list[str], index: int) -> list[str]:
+    """Another order every round: with a fixed one a task would always pay for what its predecessor left behind."""
+    return random.Random(index).sample(names, len(names))
 
 
 @contextmanager
