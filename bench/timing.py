@@ -12,11 +12,11 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import NormalDist
 from time import perf_counter
 
 import numpy as np
 import torch
+from scipy import stats
 
 Task = Callable[[], object]
 
@@ -137,24 +137,8 @@ def paired_ratio(a: Timing, b: Timing) -> Ratio:
 
 
 def t_quantile(df: int, confidence: float = 0.95) -> float:
-    """Two-sided quantile of Student's t; 1.960 for many degrees of freedom.
-
-    Exact for 1 and 2 degrees of freedom, else the expansion of Abramowitz and Stegun, 26.7.5 (0.1 % at 3).
-    """
-    p = 0.5 + confidence / 2
-    if df == 1:
-        return math.tan(math.pi * (p - 0.5))
-    if df == 2:
-        return (2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p)))
-    z = NormalDist().inv_cdf(p)
-    terms = (
-        z,
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return math.fsum(term / df**k for k, term in enumerate(terms))
+    """Two-sided quantile of Student's t; 1.960 for many degrees of freedom."""
+    return float(stats.t.ppf(0.5 + confidence / 2, df))
 
 
 def synchronize(device: str | torch.device) -> None:
