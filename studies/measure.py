@@ -73,7 +73,7 @@ def _prepare(cell: Cell, device: str) -> tuple[dict[str, Any], Mapping[str, Call
     compute = resolve(cell.config, cell.recipe, device)
     model = ViT(cell.config).to(device).use_attention(compute.attention)
     facts: dict[str, Any] = {"params": model.num_params(), "flops": count_flops(model, data.image_shape)}
-    train, infer = _train_task(model, cell, data, compute), _infer_task(model, cell, data)
+    train, infer = train_task(model, cell, data, compute), _infer_task(model, cell, data)
     train(), infer()  # an error shows here, outside the timing of the others
     return facts, {"train": train, "infer": infer}
 
@@ -96,7 +96,7 @@ def _measured_memory(cell: Cell, device: str) -> Memory:
     compute = resolve(cell.config, cell.recipe, device)
     model = ViT(cell.config).to(device).use_attention(compute.attention)
     # eager, as predicted: a graph's own memory is not counted while it is replayed
-    return peak_memory(_train_task(model, cell, load(cell.dataset).to(device), compute, as_graph=False), device)
+    return peak_memory(train_task(model, cell, load(cell.dataset).to(device), compute, as_graph=False), device)
 
 
 def _predicted_memory(cell: Cell) -> Memory:
@@ -117,7 +117,7 @@ def resident_bytes(data: DataSet, recipe: Recipe) -> int:
     return padded + sum(split.images.nbytes + split.labels.nbytes for split in splits)
 
 
-def _train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute, as_graph: bool = True) -> Callable[[], object]:
+def train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute, as_graph: bool = True) -> Callable[[], object]:
     """A training step with its batch, as ``fit`` takes it: on a GPU from a CUDA graph."""
     prepare = Preparation(cell.recipe, data)
     optimizer = cell.recipe.build_optimizer(model.parameters())

@@ -27,6 +27,8 @@ from studies.train import Fit, Preparation, evaluate, fit
 from studies.weights import save_weights
 from vit import ViTConfig
 
+OUT_OF_MEMORY = "out of memory"
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -34,6 +36,11 @@ class Outcome:
 
     record: dict[str, Any]
     reason: str | None = None
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it failed for want of memory, as ``explain`` says it."""
+        return self.reason is not None and self.reason.startswith(OUT_OF_MEMORY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +136,7 @@ def explain(error: BaseException) -> str:
     """One line for the table."""
     text = " ".join(str(error).split())[:300]
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in text:
-        return f"out of memory: {text}"
+        return f"{OUT_OF_MEMORY}: {text}"
     return f"{type(error).__name__}: {text}"
 
 

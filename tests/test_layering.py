@@ -16,7 +16,7 @@ LAYERS = (
     {"data", "streams", "recipe", "provenance", "compute", "train", "trial", "weights"}
     | {"dropouts", "graphed", "packed"},
     # which trials, each exactly once
-    {"design", "catalog", "ledger", "executors", "measure", "runner"},
+    {"design", "catalog", "ledger", "executors", "measure", "packing", "progress", "runner"},
     # what a person reads
     {"paired", "power", "statistics", "contrasts", "calibration", "anova", "pareto", "seed_variance"}
     | {"tables", "figures", "pictures", "markdown", "report", "screen", "looking", "export", "comparison", "compared"}
