@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -20,8 +20,13 @@ from vit.attention import attention_weights
 def dropout_streams(seeds: Sequence[int], device: str) -> Iterator[None]:
     """On a CPU every model's own stream of dropout; elsewhere one of them all."""
     joint = derive(seeds[0], "pack", *map(str, seeds[1:]))
-    with dropout_stream(joint, device), OwnDropout(seeds) if device == "cpu" else nullcontext():
+    with dropout_stream(joint, device), own_dropout(seeds, device):
         yield
+
+
+def own_dropout(seeds: Sequence[int], device: str) -> AbstractContextManager[object]:
+    """On a CPU dropout from streams of these seeds, which go on where the context is entered again."""
+    return OwnDropout(seeds) if device == "cpu" else nullcontext()
 
 
 class OwnDropout(TorchFunctionMode):

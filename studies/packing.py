@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from bench.meters import interleaved
 from studies.compute import resolve
 from studies.data import load
 from studies.design import Cell, Trial
+from studies.dropouts import own_dropout
 from studies.graphed import graphed
 from studies.ledger import Entry
 from studies.measure import train_task
@@ -113,8 +115,8 @@ def pack_gain(cell: Cell, size: int, device: str) -> float:
     return size * timings["alone"].median / timings["pack"].median
 
 
-def pack_task(cell: Cell, size: int, device: str) -> Callable[[], object]:
-    """A training step of so many models, with its batch, as ``fit_packed`` takes it."""
+def pack_task(cell: Cell, size: int, device: str, as_graph: bool = True) -> Callable[[], Tensor]:
+    """A training step of so many models, with its batch, as ``fit_packed`` takes it: on a GPU from a CUDA graph."""
     assert cell.config is not None
     data, recipe = load(cell.dataset).to(device), cell.recipe
     prepare, dtype = Preparation(recipe, data), resolve(cell.config, recipe, device).torch_dtype
@@ -123,15 +125,17 @@ def pack_task(cell: Cell, size: int, device: str) -> Callable[[], object]:
     index = torch.arange(size * recipe.batch_size, device=device) % len(data.train)
     offsets = prepare.draw(torch.Generator(), 2, len(index))
     offsets = None if offsets is None else offsets.to(device)
-    step = graphed(
-        lambda images, labels: packed_step(model, optimizer, images, labels, recipe.label_smoothing, dtype),
-        model,
-        optimizer,
-        device,
-    )
 
-    def task() -> object:
+    def one_step(images: Tensor, labels: Tensor) -> Tensor:
+        return packed_step(model, optimizer, images, labels, recipe.label_smoothing, dtype)
+
+    step = graphed(one_step, model, optimizer, device) if as_graph else one_step
+
+    draws = own_dropout(range(size), device)
+
+    def task() -> Tensor:
         images, labels = prepare.gather(index, offsets)
-        return step(images.view(size, -1, *images.shape[1:]), labels.view(size, -1))
+        with draws:
+            return step(images.view(size, -1, *images.shape[1:]), labels.view(size, -1))
 
     return task
