@@ -131,6 +131,26 @@ def test_a_trial_that_kills_its_workers_fails_alone(tmp_path):
     assert sum(entry.state == "complete" for entry in entries.values()) == 7
 
 
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_once_lets_a_pack_finish_and_twice_queues_it_whole(tmp_path, presses):
+    ledger = Ledger(tmp_path / "study", create=True)
+    runner = Runner(EIGHT, ledger, 1, FULL, pack=4)
+    here = Here(victim=0 if presses == 2 else None)
+
+    class Interrupted(Here):
+        def submit(self, *task):
+            runner.stop.presses = presses
+            return here.submit(*task)
+
+    runner._enqueue()
+    runner._train(Interrupted())
+    assert here.packs == [[0, 1, 2, 3]]
+    found = {entry.seed: (entry.state, entry.attempt) for entry in ledger.entries().values()}
+    first = ("complete", 1) if presses == 1 else ("waiting", 2)
+    assert found == {seed: first if seed < 4 else ("waiting", 1) for seed in range(8)}
+    assert runner.packing.size(EIGHT.cells[0]) == 4  # nothing was learned about its size
+
+
 def test_one_trial_alone_is_no_pack(tmp_path):
     here = Here()
     train(tmp_path, here, tiny.plan({}, seeds=3), pack=2)
