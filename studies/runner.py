@@ -43,8 +43,7 @@ class Runner:
         effort: how long to measure speed.
         observer: told of everything that happens.
         retry_failed: run failed trials once more.
-        pack: train up to so many trials of one configuration as one program; None decides on a GPU by a short
-            measurement (``studies/packing.py``), and is 1 elsewhere.
+        pack: train up to so many trials of a shape as one program; None: by the rule of ``studies/packing.py``.
     """
 
     def __init__(

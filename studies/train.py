@@ -70,7 +70,8 @@ def fit(
 ) -> Fit:
     """Train ``config`` by ``recipe`` on ``data.train``; validation is scored after every epoch.
 
-    On a CPU with one thread the result is the same bit for bit whatever runs beside it.
+    On a CPU with one thread the result is the same bit for bit whatever runs beside it. On a GPU the step is
+    replayed from a CUDA graph, unless the recipe says ``compile``.
 
     Raises:
         DivergedError: the loss became NaN or infinite.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call, grad_and_value, stack_module_state
 
+from studies.dropouts import OwnDropout
 from studies.streams import initialised
 from test_contracts import COMBINATIONS, configure
 from vit import ATTENTION_KERNELS, POSITIONALS, ViT, ViTConfig
@@ -156,6 +157,31 @@ def test_stacking_copies_and_draws_nothing():
     assert all(model.head.weight.any() for model in apart)
     stacked.unstack()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class Forgetful(Positional):
+    """Draws random numbers in training, and has a parameter that is not trained."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.drop = nn.Dropout(0.5)
+        self.scale = nn.Parameter(torch.ones(1), requires_grad=False)
+
+    def add(self, tokens):
+        return self.drop(tokens) * self.scale
+
+
+def test_a_component_that_draws_does_so_for_every_model_and_rests_in_evaluation(images, monkeypatch):
+    monkeypatch.setitem(POSITIONALS, "forgetful", Forgetful)
+    apart = models(CONFIG.replace(positional="forgetful"), 1) * 2
+    stacked, twice = stack(apart), images[:1].expand(2, -1, -1, -1, -1)
+    assert not stacked.body.get_parameter("positional.scale").requires_grad
+    with OwnDropout([0, 1]):  # inside of vmap nobody knows whose draw it is
+        first, second = stacked(twice)
+    assert not torch.allclose(first, second)
+    first, second = stacked.eval()(twice)
+    torch.testing.assert_close(first, second)
+    torch.testing.assert_close(first, apart[0].eval()(images[0]), atol=1e-5, rtol=1e-5)
 
 
 def test_what_cannot_be_stacked_is_refused(images):

@@ -68,7 +68,7 @@ def stack(models: Sequence[ViT]) -> StackedViT:
     """One program that computes what these models compute, from copies of their weights.
 
     Whatever has parameters and is no layer known here (a user's positional scheme, say) is mapped over the
-    models as it is, by ``torch.func.vmap``; it must treat examples one by one.
+    models as it is, by ``torch.func.vmap``; it must treat examples one by one, and leave its buffers alone.
 
     Raises:
         ValueError: no model, or models of different configurations.
@@ -115,7 +115,7 @@ def _unequal(tensors: Sequence[Tensor]) -> bool:
 
 
 def _joined(tensors: Sequence[Tensor]) -> nn.Parameter:
-    return nn.Parameter(torch.stack([tensor.detach() for tensor in tensors]))
+    return nn.Parameter(torch.stack([tensor.detach() for tensor in tensors]), tensors[0].requires_grad)
 
 
 class StackedLinear(nn.Module):
