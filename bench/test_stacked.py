@@ -32,8 +32,7 @@ TITLE = """# Many seeds as one program
 A training step of so many models (the notebook's net, batches of 128 with their preparation) against one of one
 model by itself, in one run, with the 95 % interval of the ratio. `models gain` is how many times more models a
 second are trained than one by one. `cuda graph` is what studies use on a GPU, `eager` what they use elsewhere. On a CPU
-what is saved is Python's share of a step, so nothing for larger nets: studies do not pack there unless told to with
-`--pack`.
+studies do not pack unless told to with `--pack`.
 """
 
 
