@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from bench.meters import Memory, Timing, count_flops, interleaved, peak_memory, predict_peak, training
-from studies.compute import Compute, resolve
+from studies.compute import Compute, compiled, resolve
 from studies.data import DataSet, load
 from studies.design import Cell
 from studies.recipe import Recipe
@@ -68,7 +68,7 @@ def measure_cells(cells: list[Cell], device: str, effort: Effort) -> dict[str, d
 def _prepare(cell: Cell, device: str) -> tuple[dict[str, Any], Mapping[str, Callable[[], object]]]:
     assert cell.config is not None
     data = load(cell.dataset).to(device)
-    compute = resolve(cell.config, cell.recipe, device)
+    compute = resolve(cell.config, cell.recipe, device, cell.recipe.num_steps(len(data.train)))
     model = ViT(cell.config).to(device).use_attention(compute.attention)
     facts: dict[str, Any] = {"params": model.num_params(), "flops": count_flops(model, data.image_shape)}
     train, infer = _train_task(model, cell, data, compute), _infer_task(model, cell, data)
@@ -119,7 +119,7 @@ def _train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute) -> Call
     optimizer = cell.recipe.build_optimizer(model.parameters())
     shifts = torch.Generator().manual_seed(0)
     index = torch.randperm(len(data.train), generator=shifts)[: cell.recipe.batch_size]
-    forward = torch.compile(model) if compute.compile else model
+    forward = compiled(model) if compute.compile else model
     smoothing = cell.recipe.label_smoothing
 
     def task() -> object:

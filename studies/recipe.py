@@ -49,7 +49,7 @@ class Recipe:
         normalize: subtract the training mean and divide by the standard deviation; else pixels in [0, 1].
         attention: an entry of ``ATTENTION_KERNELS``, or ``auto``: see ``studies/compute.py``.
         dtype: ``float32``, ``bfloat16`` (autocast) or ``auto``.
-        compile: put the model through ``torch.compile``.
+        compile: put the model through ``torch.compile``: True, False, or ``auto``: see ``studies/compute.py``.
         replica: tells identical arms apart: it enters the random streams and nothing else. 0 is the arm itself.
 
     Raises:
@@ -69,7 +69,7 @@ class Recipe:
     normalize: bool = True
     attention: str = "auto"
     dtype: str = "auto"
-    compile: bool = False
+    compile: bool | str = "auto"
     replica: int = 0
 
     def __post_init__(self) -> None:
@@ -92,9 +92,10 @@ class Recipe:
                 raise RecipeError(f"{name}={getattr(self, name)!r} must be a whole number")
         if self.beta2 == 1.0:
             raise RecipeError(f"beta2={self.beta2!r} must be below 1")
-        for name in ("normalize", "compile"):
-            if not isinstance(getattr(self, name), bool):
-                raise RecipeError(f"{name}={getattr(self, name)!r} must be True or False")
+        if not isinstance(self.normalize, bool):
+            raise RecipeError(f"normalize={self.normalize!r} must be True or False")
+        if not (isinstance(self.compile, bool) or self.compile == "auto"):
+            raise RecipeError(f"compile={self.compile!r} must be True, False or auto")
         for name, choices in (("attention", ("auto", *ATTENTION_KERNELS)), ("dtype", DTYPES)):
             if getattr(self, name) not in choices:
                 raise RecipeError(f"{name}={getattr(self, name)!r} is unknown; choices: {', '.join(choices)}")
@@ -124,6 +125,14 @@ class Recipe:
         if num_images < self.batch_size:
             raise RecipeError(f"batch_size={self.batch_size} exceeds the {num_images} training images")
         return num_images // self.batch_size
+
+    def num_steps(self, num_images: int) -> int:
+        """Updates of the whole training.
+
+        Raises:
+            RecipeError: there is not one whole batch.
+        """
+        return self.epochs * self.steps_per_epoch(num_images)
 
     def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer, fused, weight decay on matrices only."""

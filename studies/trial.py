@@ -45,6 +45,8 @@ def run_trial(
     record = describe(config, recipe, seed, device)
     started = time.perf_counter()
     try:
+        num_steps = recipe.num_steps(len(load(dataset).train))
+        record |= dataclasses.asdict(resolve(config, recipe, device, num_steps))
         with host_peak() as memory:
             scores, model = _train_and_score(config, recipe, dataset, seed, device)
         if weights is not None:
@@ -58,7 +60,7 @@ def run_trial(
 
 
 def describe(config: ViTConfig, recipe: Recipe, seed: int, device: str) -> dict[str, Any]:
-    """Everything of the record that is known before training."""
+    """Everything of the record that is known before the data are read: a long training may still be compiled."""
     return {
         **dataclasses.asdict(config),
         **dataclasses.asdict(recipe),
