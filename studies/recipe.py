@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from studies.muon import Muon
 from vit import ATTENTION_KERNELS, Registry
 
 Schedule = Callable[[float], float]
@@ -18,6 +19,7 @@ Schedule = Callable[[float], float]
 OPTIMIZERS: Registry[type[torch.optim.Optimizer]] = Registry("optimizer")
 OPTIMIZERS["adamw"] = torch.optim.AdamW
 OPTIMIZERS["adam"] = torch.optim.Adam
+OPTIMIZERS["muon"] = Muon
 
 SCHEDULES: Registry[Schedule] = Registry("schedule")
 SCHEDULES["constant"] = lambda progress: 1.0
@@ -40,7 +42,7 @@ class Recipe:
         batch_size: images a step; the last, smaller batch of an epoch is left out.
         optimizer: a name in ``OPTIMIZERS``.
         learning_rate: the peak rate.
-        weight_decay: decoupled for AdamW (arXiv 1711.05101), on matrices only.
+        weight_decay: decoupled for AdamW (arXiv 1711.05101) and Muon, on matrices only.
         beta2: decay of the second moment.
         schedule: a name in ``SCHEDULES``, after the warm-up.
         warmup: share of all steps over which the rate rises linearly from 0.
