@@ -16,7 +16,8 @@ from bench.tables import markdown_table, provenance_lines, write_atomically, wri
 from bench.timing import Ratio, Timing, paired_ratio
 
 OURS = "ours"
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#999999", "#d55e00", "#56b4e9")
+COMPILED = "ours, compiled"
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#999999", "#d55e00", "#56b4e9", "#000000")
 
 INTRODUCTION = """# Speed beside other libraries
 
@@ -26,14 +27,19 @@ round, geometric mean with 95 % interval. A train step is forward, backward and 
 guides write it, in float32 with AdamW; ours as `studies.train.train_step` does it, with what its rule chose for the
 shape. Images lie ready in memory, but for two: `notebook` reads them one by one through its DataLoader, and `ours,
 loading` indexes and scales a resident uint8 data set. `timm, bfloat16` is timm under the same autocast as ours: what
-its users get who ask for it. Inference is float32 for all. `noisy`: interquartile range above 10 % of the median.
+its users get who ask for it. `ours, compiled` is ours through `torch.compile`, which the rule chooses for a training
+long enough to earn the compiling back; how long that takes stands beside it. Inference is float32 for all. `noisy`:
+interquartile range above 10 % of the median.
 
 """
 
 
 @dataclass(frozen=True)
 class PeerRow:
-    """One contestant in one cell; ``ratio`` is its time over ours, above 1 where ours is faster."""
+    """One contestant in one cell; ``ratio`` is its time over ours, above 1 where ours is faster.
+
+    ``over_compiled`` is its time over ours compiled, ``compile_seconds`` what compiling took; None where nothing was.
+    """
 
     shape: str
     tokens: int
@@ -46,18 +52,30 @@ class PeerRow:
     rounds: int
     ratio: Ratio
     compute: str
+    over_compiled: Ratio | None
+    compile_seconds: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """Flat, for a CSV."""
         flat = asdict(self)
-        ratio = flat.pop("ratio")
-        return flat | {"ours_faster_by": ratio["ratio"], "low": ratio["low"], "high": ratio["high"]}
+        for name, short in (("ratio", ""), ("over_compiled", "compiled_")):
+            ratio = flat.pop(name) or dict.fromkeys(("ratio", "low", "high"))
+            flat[f"ours_{short}faster_by"] = ratio["ratio"]
+            flat |= {f"{short}low": ratio["low"], f"{short}high": ratio["high"]}
+        return flat
 
 
 def rows_of(
-    shape: str, tokens: int, batch: int, task: str, timings: Mapping[str, Timing], compute: Mapping[str, str]
+    shape: str,
+    tokens: int,
+    batch: int,
+    task: str,
+    timings: Mapping[str, Timing],
+    compute: Mapping[str, str],
+    compile_seconds: float,
 ) -> list[PeerRow]:
     """One row a contestant, from timings of one interleaved run; ``compute`` says dtype and attention of each."""
+    compiled = timings.get(COMPILED)
     return [
         PeerRow(
             *(shape, tokens, batch, task, name),
@@ -67,6 +85,8 @@ def rows_of(
             rounds=len(timing.seconds),
             ratio=paired_ratio(timing, timings[OURS]),
             compute=compute[name],
+            over_compiled=None if compiled is None else paired_ratio(timing, compiled),
+            compile_seconds=compile_seconds if name == COMPILED else None,
         )
         for name, timing in timings.items()
     ]
@@ -103,11 +123,21 @@ def headline(rows: Sequence[PeerRow]) -> list[str]:
         others = [row for row in cell if row.contestant in PEERS and row.contestant != "notebook"]
         if others:
             best = min(others, key=lambda row: row.ratio.ratio)
-            lines.append(
-                f"{task}, {shape}, {best.tokens} tokens, batch {batch}: ours is {_text(best.ratio)} times as fast "
-                f"as the fastest library, {best.contestant}"
-            )
+            line = f"{task}, {shape}, {best.tokens} tokens, batch {batch}: ours is {_text(best.ratio)} times as fast "
+            line += f"as the fastest library, {best.contestant}"
+            lines.append(line + _compiled(best, cell))
     return lines
+
+
+def _compiled(best: PeerRow, cell: Sequence[PeerRow]) -> str:
+    """What compiling adds, and when it is earned back."""
+    rows = {row.contestant: row for row in cell}
+    if best.over_compiled is None or COMPILED not in rows:
+        return ""
+    compiled, saved = rows[COMPILED], best.batch / rows[OURS].images_per_second
+    saved -= best.batch / compiled.images_per_second
+    back = f"earned back by {compiled.compile_seconds / saved:,.0f} steps" if saved > 0 else "never earned back"
+    return f"; compiled {_text(best.over_compiled)} times, in {compiled.compile_seconds:.0f} s, {back}"
 
 
 def draw(rows: Sequence[PeerRow]) -> bytes:
@@ -141,21 +171,20 @@ def _bar(panel: Any, x: float, width: float, row: PeerRow, colour: str) -> None:
 
 
 def _table(rows: Sequence[PeerRow]) -> str:
-    header = ["embed/depth", "tokens", "batch", "contestant", "computed in", "images/s", "ours is faster by", "noisy"]
-    return markdown_table(
-        header,
-        map(_line, rows),
-    )
+    header = ["embed/depth", "tokens", "batch", "contestant", "computed in", "images/s", "ours is faster by"]
+    return markdown_table([*header, "ours, compiled, by", "noisy"], map(_line, rows))
 
 
 def _line(row: PeerRow) -> list[object]:
     line: list[object] = [row.shape, row.tokens, row.batch, row.contestant, row.compute]
     line.append(f"{row.images_per_second:,.0f}")
-    return [*line, None if row.contestant == OURS else _text(row.ratio), "noisy" if row.noisy else None]
+    line.append(None if row.contestant == OURS else _text(row.ratio))
+    line.append(None if row.contestant == COMPILED else _text(row.over_compiled))
+    return [*line, "noisy" if row.noisy else None]
 
 
-def _text(ratio: Ratio) -> str:
-    return f"{ratio.ratio:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+def _text(ratio: Ratio | None) -> str | None:
+    return None if ratio is None else f"{ratio.ratio:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
 
 
 def _by_task(rows: Sequence[PeerRow]) -> list[tuple[str, list[PeerRow]]]:

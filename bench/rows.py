@@ -94,7 +94,7 @@ def check_equal(cell: Cell, results: Mapping[str, torch.Tensor]) -> None:
 def measure_cell(cell: Cell, train_step: TrainStep, protocol: Protocol) -> list[Row]:
     """Compile where asked, assert equal outputs, then time all backends and the reference interleaved."""
     if cell.mode == "compile":
-        _prepare_compiler(protocol.device)
+        prepare_compiler(protocol.device)
     tasks = build(cell, protocol.device, train_step)
     first = {name: _call_seconds(task, protocol.device) for name, task in tasks.items()}
     start = perf_counter()
@@ -171,7 +171,7 @@ def _call_seconds(task: Task, device: str) -> float:
     return perf_counter() - start
 
 
-def _prepare_compiler(device: str) -> None:
+def prepare_compiler(device: str) -> None:
     """Forget compiled code, compile everything anew, and keep the compiler's own start out of the times."""
     warnings.filterwarnings("ignore", message=".*force disabled by.*")
     torch.compiler.config.force_disable_caches = True

@@ -22,10 +22,11 @@ from bench.flops import count_flops
 from bench.limits import measure_limits
 from bench.notebook_loop import endless_batches
 from bench.peers import PEERS, SHAPES, TOLERATED, copy_to_timm, parameters_beyond_ours, peer_step
-from bench.peers_report import OURS, PeerRow, headline, rows_of, write_peers
+from bench.peers_report import COMPILED, OURS, PeerRow, headline, rows_of, write_peers
+from bench.rows import prepare_compiler
 from bench.step_profile import profile_step, write_profile
 from bench.timing import Task, interleaved
-from studies.compute import resolve
+from studies.compute import compiled, has_cpp_compiler, resolve
 from studies.data import DataSet, Split
 from studies.recipe import Recipe
 from studies.train import Preparation, train_step
@@ -65,8 +66,9 @@ class Contest:
         batch = (self.images, self.targets)
         tasks: dict[str, Task] = {OURS: partial(self.our_step(), *batch)}
         tasks["ours, loading"] = self.loading_step()
-        chosen = f"{self.chosen.dtype}, {self.chosen.attention} attention"
-        self.compute = {OURS: chosen, "ours, loading": chosen}
+        if has_cpp_compiler():
+            tasks[COMPILED] = partial(self.our_step(compiled), *batch)
+        self.compute = dict.fromkeys(tasks, f"{self.chosen.dtype}, {self.chosen.attention} attention")
         for name in self.present():
             tasks[name] = self.notebook_step() if name == "notebook" else partial(self.their_step(name), *batch)
             self.compute[name] = "float32"
@@ -89,11 +91,11 @@ class Contest:
         """The peers that are installed."""
         return [name for name, peer in PEERS.items() if not peer.missing()]
 
-    def our_step(self) -> Callable[..., object]:
-        """``train_step`` with what the rule chose."""
+    def our_step(self, wrap: Callable[[ViT], Callable[..., object]] = lambda model: model) -> Callable[..., object]:
+        """``train_step`` with what the rule chose, on the model or what ``wrap`` makes of it."""
         model = ViT(self.config).to(self.device).use_attention(self.chosen.attention)
         optimizer = RECIPE.replace(learning_rate=0.0).build_optimizer(model.parameters())
-        return partial(train_step, model, optimizer, dtype=self.chosen.torch_dtype)
+        return partial(train_step, wrap(model), optimizer, dtype=self.chosen.torch_dtype)
 
     def loading_step(self) -> Task:
         """The same behind our batch preparation."""
@@ -213,6 +215,11 @@ def test_contest(shape, batch, task, bench, rows):
     tasks = contest.tasks(task)
     if not set(tasks) & set(PEERS) - {"notebook"}:
         pytest.skip("none of the libraries is installed: `nox -s peers` installs them")
+    prepare_compiler(contest.device)
+    start = perf_counter()
+    if COMPILED in tasks:
+        tasks[COMPILED]()
+    compile_seconds = perf_counter() - start
     with torch.no_grad() if task == "inference" else torch.enable_grad():
         assert all(torch.as_tensor(run()).isfinite().all() for run in tasks.values())
     start = perf_counter()
@@ -221,4 +228,4 @@ def test_contest(shape, batch, task, bench, rows):
     cost = max(perf_counter() - start, BURST * len(tasks))
     rounds = min(bench.protocol.rounds, max(MIN_ROUNDS, round(CELL_SECONDS / cost)))
     timings = interleaved(tasks, device=contest.device, rounds=rounds, round_seconds=BURST)
-    rows += rows_of(shape, contest.config.num_tokens, batch, task, timings, contest.compute)
+    rows += rows_of(shape, contest.config.num_tokens, batch, task, timings, contest.compute, compile_seconds)

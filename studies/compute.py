@@ -1,23 +1,35 @@
 """How the arithmetic of a training is done: attention kernel, number format, compiler.
 
-``auto`` follows a rule for the device and shape, written here; a Recipe can force each. The record of a
-trial says what was used.
+``auto`` follows a rule for the device, shape and length of the training, written here; a Recipe can force each.
+The record of a trial says what was used. The rule looks at no clock: a trial computes the same bits whatever
+else the machine does.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from studies.recipe import Recipe
-from vit import ViTConfig
+from vit import ViT, ViTConfig
 
 TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
-# Measured on a CPU with bfloat16 instructions (results/compute-cpu): below, conversions cost what products save
+# Measured on a CPU with bfloat16 instructions: below, conversions cost what products save
 BFLOAT16_FROM_EMBED_DIM = 64
 EXPLICIT_UP_TO_TOKENS = 256
+COMPILE_FROM_STEPS = 20_000
+"""Compiling takes 10 to 40 s of a CPU and saves 2 to 10 ms a step (results/peers-cpu): no earlier is it earned back."""
+CPP_COMPILERS = ("g++", "clang++")
+COMPILED_MODELS = 1024
+"""Models that one process may compile; torch's own limit is 8, beyond which it silently compiles no more."""
 
 
 @dataclass(frozen=True)
@@ -34,22 +46,42 @@ class Compute:
         return TORCH_DTYPES[self.dtype]
 
 
-def resolve(config: ViTConfig, recipe: Recipe, device: str) -> Compute:
+def resolve(config: ViTConfig, recipe: Recipe, device: str, num_steps: int = 0) -> Compute:
     """Replace every ``auto`` by the rule for this device and shape.
 
     CPU: attention written out, which beats torch's fused kernel for short sequences; bfloat16 autocast from
-    ``BFLOAT16_FROM_EMBED_DIM`` on where the processor multiplies bfloat16; no compiler, whose 13 to 27 s per
-    shape only a long training earns back (``--set compile=True``). GPU: torch's fused attention.
+    ``BFLOAT16_FROM_EMBED_DIM`` on where the processor multiplies bfloat16; the compiler from
+    ``COMPILE_FROM_STEPS`` on where there is one. GPU: torch's fused attention, no compiler.
+
+    Args:
+        config: the model.
+        recipe: what it asks for counts before the rule.
+        device: where the training runs.
+        num_steps: of the whole training; 0 where that is not known.
     """
     on_cpu = device == "cpu"
     short = config.num_tokens <= EXPLICIT_UP_TO_TOKENS
     attention = "explicit" if on_cpu and short else "sdpa"
     dtype = "bfloat16" if has_bfloat16(device) and config.embed_dim >= BFLOAT16_FROM_EMBED_DIM else "float32"
+    compiling = on_cpu and num_steps >= COMPILE_FROM_STEPS and has_cpp_compiler()
     return Compute(
         attention if recipe.attention == "auto" else recipe.attention,
         dtype if recipe.dtype == "auto" else recipe.dtype,
-        recipe.compile,
+        compiling if recipe.compile == "auto" else bool(recipe.compile),
     )
+
+
+def compiled(model: ViT) -> Callable[[Tensor], Tensor]:
+    """The model's forward through ``torch.compile``, for one batch size; its first call compiles."""
+    torch._dynamo.config.recompile_limit = COMPILED_MODELS
+    forward: Callable[[Tensor], Tensor] = torch.compile(model, dynamic=False)
+    return forward
+
+
+def has_cpp_compiler() -> bool:
+    """Whether ``torch.compile`` can work on a CPU: it needs a C++ compiler and Python's headers."""
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    return header.exists() and any(map(shutil.which, (os.environ.get("CXX", ""), *CPP_COMPILERS)))
 
 
 def has_bfloat16(device: str) -> bool:

@@ -19,7 +19,7 @@ STUDIES: Registry[Study] = Registry("study")
 
 # Raise it when the meaning of a trial changes, a default for example: fields at their default are left out of
 # the hash, so that a new field does not make every finished trial a stranger
-HASH_VERSION = 1
+HASH_VERSION = 2
 
 
 class DesignError(ValueError):

@@ -54,4 +54,5 @@ class OwnDropout(TorchFunctionMode):
 
     def _attention(self, q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, dropout_p: float) -> Tensor:
         """With dropout, torch's attention on a CPU is the formula written out."""
-        return self._dropout(attention_weights(q, k, attn_mask), dropout_p) @ v
+        weights = attention_weights(q, k, attn_mask).contiguous()  # draws follow the layout in memory
+        return self._dropout(weights, dropout_p) @ v

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.meters import Memory, Timing, count_flops, interleaved, peak_memory, predict_peak, training
-from studies.compute import Compute, resolve
+from studies.compute import Compute, compiled, resolve
 from studies.data import DataSet, load
 from studies.design import Cell
 from studies.graphed import graphed
@@ -70,7 +70,7 @@ def measure_cells(cells: list[Cell], device: str, effort: Effort) -> dict[str, d
 def _prepare(cell: Cell, device: str) -> tuple[dict[str, Any], Mapping[str, Callable[[], object]]]:
     assert cell.config is not None
     data = load(cell.dataset).to(device)
-    compute = resolve(cell.config, cell.recipe, device)
+    compute = resolve(cell.config, cell.recipe, device, cell.recipe.num_steps(len(data.train)))
     model = ViT(cell.config).to(device).use_attention(compute.attention)
     facts: dict[str, Any] = {"params": model.num_params(), "flops": count_flops(model, data.image_shape)}
     train, infer = train_task(model, cell, data, compute), _infer_task(model, cell, data)
@@ -123,7 +123,7 @@ def train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute, as_graph
     optimizer = cell.recipe.build_optimizer(model.parameters())
     shifts = torch.Generator().manual_seed(0)
     index = torch.randperm(len(data.train), generator=shifts)[: cell.recipe.batch_size]
-    forward = torch.compile(model) if compute.compile else model
+    forward = compiled(model) if compute.compile else model
     smoothing = cell.recipe.label_smoothing
 
     def one_step(images: Tensor, labels: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class Packing:
 
     def size(self, cell: Cell) -> int:
         """At most so many trials of this cell's shape together."""
-        if cell.recipe.compile:
+        if cell.recipe.compile is True:
             return 1
         key = self.keys[cell.name]
         wanted = self.forced or self.sizes.get(key, 1)
@@ -78,7 +78,7 @@ class Packing:
 
     def shapes(self, cells: Iterable[Cell]) -> dict[str, tuple[Cell, int]]:
         """By shape, one of its cells and how many of its trials are among these, where that is more than one."""
-        cells = [cell for cell in cells if not cell.recipe.compile]
+        cells = [cell for cell in cells if cell.recipe.compile is not True]
         counts = Counter(self.keys[cell.name] for cell in cells)
         examples = {self.keys[cell.name]: cell for cell in reversed(cells)}
         return {key: (examples[key], min(MOST, count)) for key, count in counts.items() if count > 1}

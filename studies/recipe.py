@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from studies.muon import Muon
 from vit import ATTENTION_KERNELS, Registry
 
 Schedule = Callable[[float], float]
@@ -18,6 +19,7 @@ Schedule = Callable[[float], float]
 OPTIMIZERS: Registry[type[torch.optim.Optimizer]] = Registry("optimizer")
 OPTIMIZERS["adamw"] = torch.optim.AdamW
 OPTIMIZERS["adam"] = torch.optim.Adam
+OPTIMIZERS["muon"] = Muon
 
 SCHEDULES: Registry[Schedule] = Registry("schedule")
 SCHEDULES["constant"] = lambda progress: 1.0
@@ -40,7 +42,7 @@ class Recipe:
         batch_size: images a step; the last, smaller batch of an epoch is left out.
         optimizer: a name in ``OPTIMIZERS``.
         learning_rate: the peak rate.
-        weight_decay: decoupled for AdamW (arXiv 1711.05101), on matrices only.
+        weight_decay: decoupled for AdamW (arXiv 1711.05101) and Muon, on matrices only.
         beta2: decay of the second moment.
         schedule: a name in ``SCHEDULES``, after the warm-up.
         warmup: share of all steps over which the rate rises linearly from 0.
@@ -49,7 +51,7 @@ class Recipe:
         normalize: subtract the training mean and divide by the standard deviation; else pixels in [0, 1].
         attention: an entry of ``ATTENTION_KERNELS``, or ``auto``: see ``studies/compute.py``.
         dtype: ``float32``, ``bfloat16`` (autocast) or ``auto``.
-        compile: put the model through ``torch.compile``.
+        compile: put the model through ``torch.compile``: True, False, or ``auto``: see ``studies/compute.py``.
         replica: tells identical arms apart: it enters the random streams and nothing else. 0 is the arm itself.
 
     Raises:
@@ -69,7 +71,7 @@ class Recipe:
     normalize: bool = True
     attention: str = "auto"
     dtype: str = "auto"
-    compile: bool = False
+    compile: bool | str = "auto"
     replica: int = 0
 
     def __post_init__(self) -> None:
@@ -92,9 +94,10 @@ class Recipe:
                 raise RecipeError(f"{name}={getattr(self, name)!r} must be a whole number")
         if self.beta2 == 1.0:
             raise RecipeError(f"beta2={self.beta2!r} must be below 1")
-        for name in ("normalize", "compile"):
-            if not isinstance(getattr(self, name), bool):
-                raise RecipeError(f"{name}={getattr(self, name)!r} must be True or False")
+        if not isinstance(self.normalize, bool):
+            raise RecipeError(f"normalize={self.normalize!r} must be True or False")
+        if not (isinstance(self.compile, bool) or self.compile == "auto"):
+            raise RecipeError(f"compile={self.compile!r} must be True, False or auto")
         for name, choices in (("attention", ("auto", *ATTENTION_KERNELS)), ("dtype", DTYPES)):
             if getattr(self, name) not in choices:
                 raise RecipeError(f"{name}={getattr(self, name)!r} is unknown; choices: {', '.join(choices)}")
@@ -124,6 +127,14 @@ class Recipe:
         if num_images < self.batch_size:
             raise RecipeError(f"batch_size={self.batch_size} exceeds the {num_images} training images")
         return num_images // self.batch_size
+
+    def num_steps(self, num_images: int) -> int:
+        """Updates of the whole training.
+
+        Raises:
+            RecipeError: there is not one whole batch.
+        """
+        return self.epochs * self.steps_per_epoch(num_images)
 
     def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer, fused, weight decay on matrices only."""

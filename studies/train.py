@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from studies.compute import resolve
+from studies.compute import compiled, resolve
 from studies.data import DataSet, Split
 from studies.graphed import graphed, set_rate
 from studies.recipe import Recipe
@@ -79,9 +79,10 @@ def fit(
     """
     seed = seed_of(recipe, seed)
     data = data.to(device)
-    compute = resolve(config, recipe, device)
+    steps, num_steps = recipe.steps_per_epoch(len(data.train)), recipe.num_steps(len(data.train))
+    compute = resolve(config, recipe, device, num_steps)
     model = initialised(config, seed).to(device).use_attention(compute.attention)
-    forward = torch.compile(model) if compute.compile else model
+    forward = compiled(model) if compute.compile else model
     optimizer = recipe.build_optimizer(model.parameters())
 
     def one_step(images: Tensor, labels: Tensor) -> Tensor:
@@ -90,14 +91,13 @@ def fit(
     step = one_step if compute.compile else graphed(one_step, model, optimizer, device)
     prepare = Preparation(recipe, data)
     order, shifts = stream(seed, "order"), stream(seed, "augmentation")
-    steps = recipe.steps_per_epoch(len(data.train))
     curve, train_seconds = [], 0.0
     with dropout_stream(seed, device):
         for epoch in range(recipe.epochs):
             started = time.perf_counter()
             total = torch.zeros((), device=device)
             for i, index in enumerate(_batches(len(data.train), recipe, order)):
-                rate = recipe.learning_rate_at(epoch * steps + i, recipe.epochs * steps)
+                rate = recipe.learning_rate_at(epoch * steps + i, num_steps)
                 for group in optimizer.param_groups:
                     set_rate(group, rate)
                 total += step(*prepare.batch(index, shifts))

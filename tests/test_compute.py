@@ -2,7 +2,14 @@ import pytest
 import torch
 
 import studies.compute
-from studies.compute import EXPLICIT_UP_TO_TOKENS, resolve
+from studies.compute import (
+    COMPILE_FROM_STEPS,
+    COMPILED_MODELS,
+    EXPLICIT_UP_TO_TOKENS,
+    compiled,
+    has_cpp_compiler,
+    resolve,
+)
 from studies.recipe import Recipe, RecipeError
 from studies.streams import initialised
 from studies.train import train_step
@@ -31,6 +38,40 @@ def test_wide_models_use_bfloat16_where_the_processor_has_it(monkeypatch, has):
     wide = TINY.replace(embed_dim=192, num_heads=3)
     assert resolve(wide, Recipe(), "cpu").dtype == ("bfloat16" if has else "float32")
     assert resolve(PRESETS["notebook"], Recipe(), "cpu").dtype == "float32"
+
+
+@pytest.mark.parametrize("has", [True, False])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_long_training_on_a_cpu_is_compiled_where_there_is_a_compiler(monkeypatch, has, device):
+    monkeypatch.setattr(studies.compute, "has_cpp_compiler", lambda: has)
+    assert not resolve(TINY, Recipe(), device, COMPILE_FROM_STEPS - 1).compile
+    assert resolve(TINY, Recipe(), device, COMPILE_FROM_STEPS).compile == (has and device == "cpu")
+    assert not resolve(TINY, Recipe(compile=False), device, COMPILE_FROM_STEPS).compile
+
+
+def test_a_compiler_needs_pythons_headers(monkeypatch, tmp_path):
+    monkeypatch.setattr(studies.compute.sysconfig, "get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr(studies.compute.shutil, "which", lambda name: "/bin/g++" if name == "g++" else None)
+    assert not has_cpp_compiler()
+    (tmp_path / "Python.h").touch()
+    assert has_cpp_compiler()
+    monkeypatch.setattr(studies.compute.shutil, "which", lambda name: None)
+    assert not has_cpp_compiler()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_cpp_compiler(), reason="needs a C++ compiler and Python's headers")
+def test_a_compiled_step_is_an_eager_step():
+    images, labels = torch.rand(8, 1, 28, 28), torch.arange(8) % 10
+    after = []
+    for wrap in (lambda model: model, compiled):
+        model = initialised(PRESETS["notebook"].replace(dropout=0.0, attention_dropout=0.0), seed=0)
+        forward, optimizer = wrap(model), Recipe().build_optimizer(model.parameters())
+        for _ in range(3):
+            train_step(forward, optimizer, images, labels)
+        after.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+    torch.testing.assert_close(after[1], after[0], atol=1e-4, rtol=1e-3)
+    assert torch._dynamo.config.recompile_limit == COMPILED_MODELS
 
 
 def test_a_recipe_forces_each_choice():

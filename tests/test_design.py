@@ -81,15 +81,15 @@ def test_a_plan_survives_json_tuples_and_reasons_included():
 
 
 def test_the_identity_of_a_trial_is_stable():
-    assert CELL.content_hash == "3cc264f83808ae5d"
-    assert Trial(CELL, 3).content_hash == "a49fb0633f0a9e0c"
+    assert CELL.content_hash == "8e23852f1435f7fd"
+    assert Trial(CELL, 3).content_hash == "4580314670f622b7"
 
 
 def test_a_changed_default_needs_a_new_hash_version():
     """Fields at their default are left out of the hash: after raising HASH_VERSION, pin the defaults anew."""
     defaults = {f.name: f.default for described in (ViTConfig, Recipe) for f in dataclasses.fields(described)}
     text = json.dumps([HASH_VERSION, defaults], sort_keys=True)
-    assert hashlib.sha256(text.encode()).hexdigest()[:8] == "65310ec4"
+    assert hashlib.sha256(text.encode()).hexdigest()[:8] == "1ea712b8"
 
 
 CONFIG_CHANGES = {

@@ -13,7 +13,7 @@ ROOT = Path(vit.__file__).parents[1]
 
 LAYERS = (
     # one trial: train it, measure it
-    {"data", "streams", "recipe", "provenance", "compute", "train", "trial", "weights"}
+    {"data", "streams", "muon", "recipe", "provenance", "compute", "train", "trial", "weights"}
     | {"dropouts", "graphed", "packed"},
     # which trials, each exactly once
     {"design", "catalog", "ledger", "executors", "measure", "packing", "progress", "runner"},

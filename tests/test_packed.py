@@ -12,7 +12,7 @@ import studies.packed
 from studies.data import DataSet, Split
 from studies.dropouts import OwnDropout
 from studies.packed import PackedOptimizer, evaluate_packed, fit_packed, packed_batches
-from studies.recipe import Recipe, RecipeError
+from studies.recipe import OPTIMIZERS, Recipe, RecipeError
 from studies.streams import derive, initialised, stream
 from studies.train import DivergedError, Fit, Preparation, dropout_stream, evaluate, fit
 from vit import ATTENTION_KERNELS, PRESETS, ViTConfig
@@ -57,10 +57,12 @@ def test_fifty_steps_equal_the_loop_for_every_seed(preset, attention, data):
         assert_alike(packed, fit(PRESETS[preset], recipe, data, seed), data)
 
 
-def test_fifty_steps_in_float64_leave_no_weight_behind():
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_fifty_steps_in_float64_leave_no_weight_behind(optimizer):
     """Rounding is far below what Adam takes for a gradient there, so every single weight agrees."""
     config = PRESETS["tiny"].replace(positional="relative", pooling="map")
-    recipes = [RECIPE, RECIPE.replace(learning_rate=3e-3, weight_decay=1.0), RECIPE]
+    recipe = RECIPE.replace(optimizer=optimizer)
+    recipes = [recipe, recipe.replace(learning_rate=3e-3, weight_decay=1.0), recipe]
     apart = [initialised(config, seed).double() for seed in range(3)]
     model = stack(apart)
     together = PackedOptimizer(model, recipes)
@@ -98,6 +100,10 @@ def test_neighbours_of_one_recipe_share_groups_and_equal_recipes_share_the_weigh
     assert held == {id(p) for p in model.parameters()}
     other = RECIPE.replace(weight_decay=0.0)
     assert len(PackedOptimizer(model, [RECIPE, RECIPE, other]).inner.param_groups) == 2 * 2
+    by_matrix = PackedOptimizer(model, [RECIPE.replace(optimizer="muon")] * 3).inner.param_groups
+    assert [len(group["params"]) for group in by_matrix] == [
+        3 * len(group["params"]) for group in same.inner.param_groups
+    ]
     for group in same.inner.param_groups:  # a stacked vector is no matrix
         assert {p.ndim - 1 >= 2 for p in group["params"]} == {group["weight_decay"] > 0}
 

@@ -43,13 +43,14 @@ def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tenso
     """softmax(q k^T / sqrt(head_dim) + bias): ``(b, heads, n, n)``, every row a distribution.
 
     The softmax of a lower precision is taken in float32: on a CPU that is also faster, up to 1.2x a train step.
+    Keys stand in rows meanwhile, so that it runs across vectors: short rows would leave most of a register empty.
     """
-    logits = (q * q.shape[-1] ** -0.5) @ k.mT
+    logits = k @ (q * q.shape[-1] ** -0.5).mT
     if bias is not None:
-        logits = logits + bias
+        logits = logits + bias.mT
     precise = torch.promote_types(logits.dtype, torch.float32)
-    weights: Tensor = logits.softmax(dim=-1, dtype=precise).to(logits.dtype)
-    return weights
+    weights: Tensor = logits.softmax(dim=-2, dtype=precise).to(logits.dtype)
+    return weights.mT
 
 
 class RowLinear(nn.Linear):
