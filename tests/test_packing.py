@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import studies.packing
 import studies.runner
+import studies.trial
 import tiny
 from studies.executors import WORKER_DIED
 from studies.ledger import Ledger
@@ -27,13 +28,16 @@ WELL = {"pooling": ("cls", "mean"), "learning_rate": (0.01, 0.02)}
 
 @pytest.fixture(scope="module")
 def plan():
-    return tiny.plan(RATES, base=tiny.MODEL.replace(dropout=0.1), seeds=1)
+    recipe = tiny.RECIPE.replace(batch_size=128, epochs=9)
+    return tiny.plan(RATES, base=tiny.MODEL.replace(dropout=0.1), recipe=recipe, seeds=1)
 
 
 @pytest.fixture(scope="module")
-def both(plan, tmp_path_factory):
-    """The same plan trained trial by trial, and as one pack."""
-    return [train(tmp_path_factory.mktemp(f"pack{n}"), Inline(), plan, n)[0] for n in (1, 3)]
+def both(plan, small_mnist, tmp_path_factory):
+    """The same plan trained trial by trial, and as one pack, on 512 images."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(studies.trial, "load", lambda name: small_mnist)
+        return [train(tmp_path_factory.mktemp(f"pack{n}"), Inline(), plan, n)[0] for n in (1, 3)]
 
 
 def test_packed_results_are_those_of_trials_by_themselves(plan, both):
