@@ -19,6 +19,16 @@ nox.options.sessions = ["lint", "types", "tests"]
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 INPUTS = ("pyproject.toml", "constraints.txt")
 
+OWN_PYTHON = os.environ.get("VIT_ABLATE_PYTHON")
+NEEDS_CUDA = """
+import sys, torch
+if not torch.cuda.is_available():
+    sys.exit(f"{sys.executable}: torch {torch.__version__} sees no CUDA device; run this on a machine with one, "
+             "or name an interpreter whose torch does: VIT_ABLATE_PYTHON=python3 nox -s gpu")
+"""
+COMMAND = "import sys; sys.argv[0] = 'vit-ablate'; from studies.cli import main; main()"
+"""The program `vit-ablate` where it is not installed."""
+
 
 def program(session: nox.Session, name: str) -> str:
     """Path of a program in the environment made by the session `env`."""
@@ -66,6 +76,22 @@ def bench(session: nox.Session) -> None:
 def calibration(session: nox.Session) -> None:
     """Prove the statistics on simulated studies: error rates, coverage, power; writes results/calibration/."""
     in_env(session, "vit-ablate", "calibrate")
+
+
+@nox.session(requires=[] if OWN_PYTHON else ["env"], venv_backend="none", default=False)
+def gpu(session: nox.Session) -> None:
+    """Test and measure on this machine's CUDA device: the study `ablations` and all benches; into results/.
+
+    What is typed behind `--` goes to the study. Installs torch by constraints.txt, whose wheel from PyPI brings
+    CUDA on Linux. Where torch is there already, or no network, name an interpreter that has the packages of
+    pyproject.toml, and nothing is installed: `VIT_ABLATE_PYTHON=python3 nox -s gpu`.
+    """
+    python = OWN_PYTHON or program(session, "python")
+    session.env["PYTHONPATH"] = str(Path(__file__).parent)  # the project need not be installed there
+    session.run(python, "-c", NEEDS_CUDA, external=True)
+    session.run(python, "-m", "pytest", "-m", "gpu", external=True)
+    session.run(python, "-c", COMMAND, "run", "ablations", "--device", "cuda", *session.posargs, external=True)
+    session.run(python, "-m", "pytest", "bench", "--benchmark-enable", "--device", "cuda", external=True)
 
 
 @nox.session(default=False)

@@ -8,11 +8,13 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bench.meters import Memory, Timing, count_flops, interleaved, peak_memory, predict_peak, training
 from studies.compute import Compute, compiled, resolve
 from studies.data import DataSet, load
 from studies.design import Cell
+from studies.graphed import graphed
 from studies.recipe import Recipe
 from studies.train import Preparation, train_step
 from studies.trial import explain
@@ -71,7 +73,7 @@ def _prepare(cell: Cell, device: str) -> tuple[dict[str, Any], Mapping[str, Call
     compute = resolve(cell.config, cell.recipe, device, cell.recipe.num_steps(len(data.train)))
     model = ViT(cell.config).to(device).use_attention(compute.attention)
     facts: dict[str, Any] = {"params": model.num_params(), "flops": count_flops(model, data.image_shape)}
-    train, infer = _train_task(model, cell, data, compute), _infer_task(model, cell, data)
+    train, infer = train_task(model, cell, data, compute), _infer_task(model, cell, data)
     train(), infer()  # an error shows here, outside the timing of the others
     return facts, {"train": train, "infer": infer}
 
@@ -93,7 +95,8 @@ def _measured_memory(cell: Cell, device: str) -> Memory:
     assert cell.config is not None
     compute = resolve(cell.config, cell.recipe, device)
     model = ViT(cell.config).to(device).use_attention(compute.attention)
-    return peak_memory(_train_task(model, cell, load(cell.dataset).to(device), compute), device)
+    # eager, as predicted: a graph's own memory is not counted while it is replayed
+    return peak_memory(train_task(model, cell, load(cell.dataset).to(device), compute, as_graph=False), device)
 
 
 def _predicted_memory(cell: Cell) -> Memory:
@@ -114,7 +117,8 @@ def resident_bytes(data: DataSet, recipe: Recipe) -> int:
     return padded + sum(split.images.nbytes + split.labels.nbytes for split in splits)
 
 
-def _train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute) -> Callable[[], object]:
+def train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute, as_graph: bool = True) -> Callable[[], object]:
+    """A training step with its batch, as ``fit`` takes it: on a GPU from a CUDA graph."""
     prepare = Preparation(cell.recipe, data)
     optimizer = cell.recipe.build_optimizer(model.parameters())
     shifts = torch.Generator().manual_seed(0)
@@ -122,9 +126,15 @@ def _train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute) -> Call
     forward = compiled(model) if compute.compile else model
     smoothing = cell.recipe.label_smoothing
 
+    def one_step(images: Tensor, labels: Tensor) -> Tensor:
+        return train_step(forward, optimizer, images, labels, smoothing, compute.torch_dtype)
+
+    device = str(data.train.images.device)
+    step = graphed(one_step, model, optimizer, device) if as_graph and not compute.compile else one_step
+
     def task() -> object:
         model.train()
-        return train_step(forward, optimizer, *prepare.batch(index, shifts), smoothing, compute.torch_dtype)
+        return step(*prepare.batch(index, shifts))
 
     return task
 

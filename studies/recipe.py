@@ -138,11 +138,21 @@ class Recipe:
 
     def build_optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer, fused, weight decay on matrices only."""
+        return self.optimizer_of(self.parameter_groups(parameters))
+
+    def parameter_groups(self, parameters: Iterable[nn.Parameter], stacked: int = 0) -> list[dict[str, Any]]:
+        """With the rate and the weight decay of each; so many leading axes, of models, make no matrix."""
         parameters = list(parameters)
-        groups = [
-            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": self.weight_decay},
-            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+        matrices = [p for p in parameters if p.ndim - stacked >= 2]
+        others = [p for p in parameters if p.ndim - stacked < 2]
+        rate = self.learning_rate
+        return [
+            {"params": matrices, "lr": rate, "weight_decay": self.weight_decay, "stacked": stacked},
+            {"params": others, "lr": rate, "weight_decay": 0.0, "stacked": stacked},
         ]
+
+    def optimizer_of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimizer of groups with their own rate and weight decay."""
         options: dict[str, Any] = {"lr": self.learning_rate, "betas": (0.9, self.beta2), "fused": True}
         return OPTIMIZERS[self.optimizer](groups, **options)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -18,69 +17,13 @@ from studies.design import Cell, Plan, Trial
 from studies.executors import WORKER_DIED, ProcessExecutor
 from studies.ledger import INTERRUPTED, Entry, Ledger
 from studies.measure import Effort, measure_cells
+from studies.packing import Packing, measure_packs
+from studies.progress import Observer, Progress
 from studies.provenance import command, machine
-from studies.trial import Outcome, run_trial
+from studies.trial import Order, Outcome, run_trial, run_trials
 
 MAX_ATTEMPTS = 3
 OVERHEAD_SECONDS = 1.2  # of a trial beside its training steps: scoring, mostly
-
-
-class Observer:
-    """What a screen shows; every hook does nothing by default."""
-
-    def measuring(self, num_cells: int, seconds: float) -> None:
-        """Speed is about to be measured; takes about so many seconds."""
-
-    def training(self, progress: Progress) -> None:
-        """Trials are about to run."""
-
-    def started(self, trial: Trial) -> None:
-        """A worker took a trial."""
-
-    def finished(self, trial: Trial, outcome: Outcome) -> None:
-        """A trial is complete or failed."""
-
-    def requeued(self, trial: Trial, attempt: int) -> None:
-        """Its worker was killed; the trial runs again."""
-
-    def stopping(self, running: int) -> None:
-        """Ctrl-C was pressed once; so many trials are still finishing."""
-
-    def tick(self) -> None:
-        """A few times a second."""
-
-
-@dataclass
-class Progress:
-    """Counts of a study, and the time that is left."""
-
-    plan: Plan
-    complete: int = 0
-    failed: int = 0
-    waiting: int = 0
-    workers: int = 1
-    work: dict[str, float] = field(default_factory=dict)  # trial hash -> seconds expected, while not over
-    begun: dict[str, float] = field(default_factory=dict)  # trial hash -> when a worker took it
-    expected: float = 0.0  # seconds, of the trials that are over
-    taken: float = 0.0
-
-    def begin(self, trial: Trial) -> None:
-        """A worker took it."""
-        self.begun[trial.content_hash] = time.monotonic()
-
-    def end(self, trial: Trial, over: bool) -> None:
-        """It is over, or has to run again."""
-        seconds = time.monotonic() - self.begun.pop(trial.content_hash)
-        if over:
-            self.expected += self.work.pop(trial.content_hash)
-            self.taken += seconds
-
-    @property
-    def eta_seconds(self) -> float:
-        """Time left: what the trials were expected to take, scaled by how long those took that are over."""
-        now, pace = time.monotonic(), self.taken / self.expected if self.expected else 1.0
-        left = [max(0.0, pace * work - (now - self.begun.get(name, now))) for name, work in self.work.items()]
-        return sum(left) / max(1, min(self.workers, len(left)))
 
 
 @dataclass
@@ -100,6 +43,7 @@ class Runner:
         effort: how long to measure speed.
         observer: told of everything that happens.
         retry_failed: run failed trials once more.
+        pack: train up to so many trials of a shape as one program; None: by the rule of ``studies/packing.py``.
     """
 
     def __init__(
@@ -110,12 +54,14 @@ class Runner:
         effort: Effort,
         observer: Observer | None = None,
         retry_failed: bool = False,
+        pack: int | None = None,
     ) -> None:
         self.plan, self.ledger, self.workers, self.effort = plan, ledger, workers, effort
         self.observer = observer or Observer()
         self.retry_failed = retry_failed
         self.queue: deque[tuple[Trial, Entry]] = deque()
-        self.running: dict[Future[Outcome], tuple[Trial, Entry]] = {}
+        self.running: dict[Future[Any], list[tuple[Trial, Entry]]] = {}
+        self.packing = Packing(plan.runnable, pack)
         self.stop = Stop()
         self.progress = Progress(plan, workers=workers)
 
@@ -138,6 +84,8 @@ class Runner:
                     }
                     self.ledger.note("provenance", facts)
                     self._measure(executor)
+                    if self.packing.undecided and self.plan.device.startswith("cuda"):
+                        self._decide_packing(executor)
                     self._train(executor)
         return self.progress
 
@@ -160,16 +108,39 @@ class Runner:
             return
         self.observer.measuring(len(cells), self.effort.seconds(len(cells)))
         future = executor.submit(measure_cells, cells, self.plan.device, self.effort)
-        while not wait([future], timeout=0.2).done:
-            self.observer.tick()
-            if self.stop.presses:
-                executor.kill()
+        self._await(future, executor)
         try:
             self.ledger.measurement = known | future.result()
         except WORKER_DIED:
             reason = {"reason": "the process that measured was killed (out of memory?)"}
             if not self.stop.presses:  # accuracies are still worth having
                 self.ledger.measurement = known | {cell.content_hash: reason for cell in cells}
+
+    def _decide_packing(self, executor: ProcessExecutor) -> None:
+        """Time what waits in packs and alone, once a shape; what was timed before is known from the ledger."""
+        known = self.ledger.notes("packing") or {}
+        shapes = self.packing.shapes([trial.cell for trial, _ in self.queue])
+        unknown = {key: shape for key, shape in shapes.items() if key not in known}
+        if unknown and not self.stop.presses:
+            self.observer.packing(len(unknown))
+            future = executor.submit(measure_packs, unknown, self.plan.device)
+            self._await(future, executor)
+            try:
+                known |= future.result()
+            except WORKER_DIED:  # then trials run one by one, as they would without
+                known |= {key: [1, 1.0] for key in unknown if not self.stop.presses}
+            self.ledger.note("packing", known)
+        for key, (size, gain) in known.items():
+            self.packing.sizes[key] = size
+            if key in unknown:
+                self.observer.packs(unknown[key][0].name, size, gain)
+
+    def _await(self, future: Future[Any], executor: ProcessExecutor) -> None:
+        """Until it is done; Ctrl-C ends it at once."""
+        while not wait([future], timeout=0.2).done:
+            self.observer.tick()
+            if self.stop.presses:
+                executor.kill()
 
     def _train(self, executor: ProcessExecutor) -> None:
         num_images = len(load(self.plan.dataset).train)
@@ -183,40 +154,53 @@ class Runner:
             self._fill(executor)
             done, _ = wait(self.running, timeout=0.2, return_when=FIRST_COMPLETED)
             for future in done:
-                trial, entry = self.running.pop(future)
-                self._collect(future, trial, entry)
+                self._collect(future, self.running.pop(future))
             if self.stop.presses and not announced:
                 announced = True
-                self.observer.stopping(len(self.running))
+                self.observer.stopping(sum(map(len, self.running.values())))
             if self.stop.presses > 1:
                 executor.kill()
             self.observer.tick()
 
     def _fill(self, executor: ProcessExecutor) -> None:
         while self.queue and len(self.running) < self.workers and not self.stop.presses:
-            trial, entry = self.queue.popleft()
-            cell = trial.cell
-            if cell.config is None or not self.ledger.claim(entry):
-                continue
-            self.progress.begin(trial)
-            self.observer.started(trial)
-            keep = self.ledger.weights_file(cell) if trial.seed == self.plan.seeds[0] else None
-            future = executor.submit(
-                run_trial, cell.config, cell.recipe, cell.dataset, trial.seed, self.plan.device, keep
-            )
-            self.running[future] = trial, entry
+            taken, self.queue = self.packing.take(self.queue)
+            pack = [(trial, entry) for trial, entry in taken if self.ledger.claim(entry)]
+            for trial, _ in pack:
+                self.progress.begin(trial, len(pack))
+                self.observer.started(trial)
+            if pack:
+                self.running[self._submit(executor, [trial for trial, _ in pack])] = pack
 
-    def _collect(self, future: Future[Outcome], trial: Trial, entry: Entry) -> None:
-        """Write what became of a trial, or queue it again."""
+    def _submit(self, executor: ProcessExecutor, trials: list[Trial]) -> Future[Any]:
+        cell, device = trials[0].cell, self.plan.device
+        assert cell.config is not None, cell.reason
+        kept = [self.ledger.weights_file(t.cell) if t.seed == self.plan.seeds[0] else None for t in trials]
+        if len(trials) == 1:
+            return executor.submit(run_trial, cell.config, cell.recipe, cell.dataset, trials[0].seed, device, kept[0])
+        orders = [Order(t.cell.recipe, t.seed, keep) for t, keep in zip(trials, kept, strict=True)]
+        return executor.submit(run_trials, cell.config, orders, cell.dataset, device)
+
+    def _collect(self, future: Future[Any], pack: list[tuple[Trial, Entry]]) -> None:
+        """Write what became of trials, or queue them again; of a pack that was too much, in halves."""
+        alone, attempt = len(pack) == 1, pack[0][1].attempt
         try:
-            outcome = future.result()
+            found = future.result()
+            outcomes: list[Outcome] = [found] if alone else found
         except WORKER_DIED:
-            if self.stop.presses > 1 or entry.attempt < MAX_ATTEMPTS:
-                self._requeue(trial, entry)
+            if self.stop.presses > 1 or not alone or attempt < MAX_ATTEMPTS:
+                self._requeue(pack, "was killed")
                 return
-            outcome = Outcome({}, f"worker was killed {entry.attempt} times (out of memory?)")
+            outcomes = [Outcome({}, f"worker was killed {attempt} times (out of memory?)")]
         except Exception as error:  # a result that cannot be sent back, say
-            outcome = Outcome({}, f"{type(error).__name__}: {error}")
+            outcomes = [Outcome({}, f"{type(error).__name__}: {error}") for _ in pack]
+        if not alone and all(outcome.out_of_memory for outcome in outcomes):
+            self._requeue(pack, "ran out of memory")
+            return
+        for (trial, entry), outcome in zip(pack, outcomes, strict=True):
+            self._write(trial, entry, outcome)
+
+    def _write(self, trial: Trial, entry: Entry, outcome: Outcome) -> None:
         self.progress.end(trial, over=True)
         self.progress.waiting -= 1
         if outcome.reason is None:
@@ -227,12 +211,19 @@ class Runner:
             self.progress.failed += 1
         self.observer.finished(trial, outcome)
 
-    def _requeue(self, trial: Trial, entry: Entry) -> None:
-        self.progress.end(trial, over=False)
-        again = self.ledger.interrupt(entry)
-        self.queue.appendleft((trial, again))
-        if not self.stop.presses:
-            self.observer.requeued(trial, again.attempt)
+    def _requeue(self, pack: list[tuple[Trial, Entry]], why: str) -> None:
+        again = []
+        for trial, entry in pack:
+            self.progress.end(trial, over=False)
+            again.append((trial, self.ledger.interrupt(entry)))
+        self.queue.extendleft(reversed(again))
+        if self.stop.presses:
+            return
+        if len(pack) == 1:
+            self.observer.requeued(again[0][0], again[0][1].attempt)
+        else:
+            together = self.packing.halve(pack[0][0].cell, len(pack))
+            self.observer.divided([trial for trial, _ in pack], together, why)
 
 
 def expected_seconds(cell: Cell, measured: dict[str, Any], num_images: int) -> float:

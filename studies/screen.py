@@ -18,7 +18,7 @@ from rich.text import Text
 
 from studies.design import Plan, Trial
 from studies.ledger import Entry
-from studies.runner import Observer, Progress
+from studies.progress import Observer, Progress
 from studies.trial import Outcome
 
 
@@ -56,6 +56,13 @@ class PlainScreen(Observer):
     def measuring(self, num_cells: int, seconds: float) -> None:
         self.say(f"measuring speed and memory of {num_cells} arms, one at a time: about {duration(seconds)}")
 
+    def packing(self, num_shapes: int) -> None:
+        self.say(f"timing packs of {num_shapes} models against the same steps alone")
+
+    def packs(self, name: str, size: int, gain: float) -> None:
+        how = f"{size} as one program" if size > 1 else "each by itself"
+        self.say(f"trials like {name} train {how}: a pack is {gain:.1f} times as fast as one by one")
+
     def training(self, progress: Progress) -> None:
         self.progress = progress
         self.say(
@@ -76,6 +83,10 @@ class PlainScreen(Observer):
 
     def requeued(self, trial: Trial, attempt: int) -> None:
         self.say(f"the worker of {trial.label} was killed; it runs again (attempt {attempt})")
+
+    def divided(self, trials: list[Trial], together: int, why: str) -> None:
+        again = f"at most {together} together" if together > 1 else "one by one"
+        self.say(f"a pack of {len(trials)} trials with {trials[0].label} {why}; they run again, {again}")
 
     def stopping(self, running: int) -> None:
         self.say(f"stopping: {running} running trials finish first; press Ctrl-C again to stop at once")
@@ -131,6 +142,11 @@ class LiveScreen(PlainScreen):
     def requeued(self, trial: Trial, attempt: int) -> None:
         self.running.remove(trial)
         super().requeued(trial, attempt)
+
+    def divided(self, trials: list[Trial], together: int, why: str) -> None:
+        for trial in trials:
+            self.running.remove(trial)
+        super().divided(trials, together, why)
 
     def render(self) -> RenderableType:
         """The table, the bar and the last message."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from studies.compute import compiled, resolve
 from studies.data import DataSet, Split
+from studies.graphed import graphed, set_rate
 from studies.recipe import Recipe
 from studies.streams import derive, initialised, stream
 from vit import ViT, ViTConfig
@@ -69,20 +70,25 @@ def fit(
 ) -> Fit:
     """Train ``config`` by ``recipe`` on ``data.train``; validation is scored after every epoch.
 
-    On a CPU with one thread the result is the same bit for bit whatever runs beside it.
+    On a CPU with one thread the result is the same bit for bit whatever runs beside it. On a GPU the step is
+    replayed from a CUDA graph, unless the recipe says ``compile``.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
         RecipeError: the batch is larger than the data.
     """
-    if recipe.replica:
-        seed = derive(seed, "replica", str(recipe.replica))
+    seed = seed_of(recipe, seed)
     data = data.to(device)
     steps, num_steps = recipe.steps_per_epoch(len(data.train)), recipe.num_steps(len(data.train))
     compute = resolve(config, recipe, device, num_steps)
     model = initialised(config, seed).to(device).use_attention(compute.attention)
     forward = compiled(model) if compute.compile else model
     optimizer = recipe.build_optimizer(model.parameters())
+
+    def one_step(images: Tensor, labels: Tensor) -> Tensor:
+        return train_step(forward, optimizer, images, labels, recipe.label_smoothing, compute.torch_dtype)
+
+    step = one_step if compute.compile else graphed(one_step, model, optimizer, device)
     prepare = Preparation(recipe, data)
     order, shifts = stream(seed, "order"), stream(seed, "augmentation")
     curve, train_seconds = [], 0.0
@@ -93,9 +99,8 @@ def fit(
             for i, index in enumerate(_batches(len(data.train), recipe, order)):
                 rate = recipe.learning_rate_at(epoch * steps + i, num_steps)
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
-                images, labels = prepare.batch(index, shifts)
-                total += train_step(forward, optimizer, images, labels, recipe.label_smoothing, compute.torch_dtype)
+                    set_rate(group, rate)
+                total += step(*prepare.batch(index, shifts))
             train_loss = total.item() / steps
             train_seconds += time.perf_counter() - started
             if not torch.isfinite(total):
@@ -104,6 +109,11 @@ def fit(
             curve.append(Epoch(epoch + 1, rate, train_loss, val.loss, val.accuracy, train_seconds))
             on_epoch(curve[-1])
     return Fit(model, curve, train_seconds)
+
+
+def seed_of(recipe: Recipe, seed: int) -> int:
+    """What all streams of a training derive from: replicas of an arm have a seed of their own."""
+    return derive(seed, "replica", str(recipe.replica)) if recipe.replica else seed
 
 
 def train_step(
@@ -133,8 +143,13 @@ def evaluate(model: ViT, split: Split, prepare: Preparation) -> Score:
     model.eval()
     logits = torch.cat([model(prepare.floats(images)) for images in torch.split(split.images, EVAL_BATCH)])
     model.train()
-    correct = logits.argmax(dim=1) == split.labels
-    loss = F.cross_entropy(logits, split.labels)
+    return score(logits, split.labels)
+
+
+def score(logits: Tensor, labels: Tensor) -> Score:
+    """From logits ``(n, num_classes)`` and labels ``(n,)``."""
+    correct = logits.argmax(dim=1) == labels
+    loss = F.cross_entropy(logits, labels)
     return Score(loss.item(), correct.float().mean().item(), correct.cpu())
 
 
@@ -159,10 +174,18 @@ class Preparation:
 
     def batch(self, index: Tensor, shifts: torch.Generator) -> tuple[Tensor, Tensor]:
         """Training images ``(b, c, h, w)`` float, shifted at random, and labels ``(b,)``."""
+        return self.gather(index, self.draw(shifts, 2, len(index)))
+
+    def draw(self, shifts: torch.Generator, *shape: int) -> Tensor | None:
+        """Shifts of this shape; None where the recipe wants none, and then nothing is drawn."""
+        return torch.randint(0, 2 * self.reach + 1, shape, generator=shifts) if self.reach else None
+
+    def gather(self, index: Tensor, offsets: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Training images ``(b, c, h, w)`` float, shifted by ``(2, b)``, and labels ``(b,)``, in one go."""
         index = index.to(self.train.labels.device)
-        if not self.reach:
+        if offsets is None:
             return self.floats(self.train.images[index]), self.train.labels[index]
-        dy, dx = torch.randint(0, 2 * self.reach + 1, (2, len(index)), generator=shifts).to(index.device)
+        dy, dx = offsets.to(index.device)
         return self.floats(self.windows[index, :, dy, dx]), self.train.labels[index]
 
 

@@ -8,7 +8,7 @@ import json
 import math
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ from torch import Tensor
 
 from bench.meters import count_flops, host_peak
 from studies.compute import resolve
-from studies.data import load
+from studies.data import DataSet, load
+from studies.packed import fit_packed
 from studies.provenance import source_state, versions
 from studies.recipe import Recipe
-from studies.train import Preparation, evaluate, fit
+from studies.train import Fit, Preparation, evaluate, fit
 from studies.weights import save_weights
-from vit import ViT, ViTConfig
+from vit import ViTConfig
+
+OUT_OF_MEMORY = "out of memory"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +37,20 @@ class Outcome:
     record: dict[str, Any]
     reason: str | None = None
 
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it failed for want of memory, as ``explain`` says it."""
+        return self.reason is not None and self.reason.startswith(OUT_OF_MEMORY)
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """One trial of a pack; the trained weights are kept where ``weights`` says."""
+
+    recipe: Recipe
+    seed: int
+    weights: Path | None = None
+
 
 def run_trial(
     config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str, weights: Path | None = None
@@ -42,31 +59,75 @@ def run_trial(
 
     The trained weights are kept where ``weights`` says.
     """
-    record = describe(config, recipe, seed, device)
+
+    def train(data: DataSet) -> Sequence[Fit | Exception]:
+        return [fit(config, recipe, data, seed, device)]
+
+    (outcome,) = _run(config, [Order(recipe, seed, weights)], dataset, device, train)
+    return outcome
+
+
+def run_trials(config: ViTConfig, orders: Sequence[Order], dataset: str, device: str) -> list[Outcome]:
+    """Train models of one configuration as one program, score each; what goes wrong in one fails that one.
+
+    What ends the whole pack, lack of memory above all, is the reason of each.
+    """
+
+    def train(data: DataSet) -> Sequence[Fit | Exception]:
+        recipes, seeds = [order.recipe for order in orders], [order.seed for order in orders]
+        return fit_packed(config, recipes, data, seeds, device)
+
+    return _run(config, orders, dataset, device, train)
+
+
+def _run(
+    config: ViTConfig,
+    orders: Sequence[Order],
+    dataset: str,
+    device: str,
+    train: Callable[[DataSet], Sequence[Fit | Exception]],
+) -> list[Outcome]:
+    """Records of trials that ``train`` trains together; seconds are each one's share."""
     started = time.perf_counter()
+    known = [describe(config, order.recipe, order.seed, device, packed=len(orders)) for order in orders]
     try:
-        num_steps = recipe.num_steps(len(load(dataset).train))
-        record |= dataclasses.asdict(resolve(config, recipe, device, num_steps))
+        data = load(dataset)
+        if len(orders) == 1:  # a long one may be compiled, a pack never is
+            steps = orders[0].recipe.num_steps(len(data.train))
+            known[0] |= dataclasses.asdict(resolve(config, orders[0].recipe, device, steps))
         with host_peak() as memory:
-            scores, model = _train_and_score(config, recipe, dataset, seed, device)
-        if weights is not None:
-            save_weights(model, weights, training_notes(recipe, dataset, seed))
-        record |= scores
-        record |= {"host_memory_mib": memory.mib}
-        reason = None
+            data = data.to(device)
+            ends = [_end(fitted, order, dataset, data) for fitted, order in zip(train(data), orders, strict=True)]
+        peak = {"host_memory_mib": memory.mib}
+        ends = [Outcome(end.record | peak, None) if end.reason is None else end for end in ends]
     except Exception as error:  # one bad trial never ends a study
-        reason = explain(error)
-    return Outcome(record | {"wall_seconds": time.perf_counter() - started}, reason)
+        ends = [Outcome({}, explain(error)) for _ in orders]
+    share = {"wall_seconds": (time.perf_counter() - started) / len(orders)}
+    return [Outcome(begin | end.record | share, end.reason) for begin, end in zip(known, ends, strict=True)]
 
 
-def describe(config: ViTConfig, recipe: Recipe, seed: int, device: str) -> dict[str, Any]:
-    """Everything of the record that is known before the data are read: a long training may still be compiled."""
+def _end(fitted: Fit | Exception, order: Order, dataset: str, data: DataSet) -> Outcome:
+    """The scores of a trained model, whose weights are kept if wanted, or why there are none."""
+    try:
+        if isinstance(fitted, Exception):
+            raise fitted
+        scores = _scores(fitted, order.recipe, data)
+        if order.weights is not None:
+            save_weights(fitted.model, order.weights, training_notes(order.recipe, dataset, order.seed))
+    except Exception as error:
+        return Outcome({}, explain(error))
+    return Outcome(scores)
+
+
+def describe(config: ViTConfig, recipe: Recipe, seed: int, device: str, packed: int = 1) -> dict[str, Any]:
+    """Everything of the record that is known before the data are read; ``packed`` models train together."""
     return {
         **dataclasses.asdict(config),
         **dataclasses.asdict(recipe),
         "seed": seed,
         "num_tokens": config.num_tokens,
         "device": device,
+        "packed": packed,
         "threads": torch.get_num_threads(),
         **dataclasses.asdict(resolve(config, recipe, device)),
         **versions(),
@@ -79,21 +140,16 @@ def explain(error: BaseException) -> str:
     """One line for the table."""
     text = " ".join(str(error).split())[:300]
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in text:
-        return f"out of memory: {text}"
+        return f"{OUT_OF_MEMORY}: {text}"
     return f"{type(error).__name__}: {text}"
 
 
-def _train_and_score(
-    config: ViTConfig, recipe: Recipe, dataset: str, seed: int, device: str
-) -> tuple[dict[str, Any], ViT]:
-    data = load(dataset)
-    fitted = fit(config, recipe, data, seed, device)
-    data = data.to(device)
+def _scores(fitted: Fit, recipe: Recipe, data: DataSet) -> dict[str, Any]:
     test = evaluate(fitted.model, data.test, Preparation(recipe, data))  # the only look at the test set
     last = fitted.curve[-1]
     if not math.isfinite(test.loss):
         raise FloatingPointError(f"test loss is {test.loss}")
-    scores = {
+    return {
         "params": fitted.model.num_params(),
         "flops": count_flops(fitted.model, data.image_shape),
         "val_accuracy": last.val_accuracy,
@@ -105,7 +161,6 @@ def _train_and_score(
         "curve": [epoch.as_dict() for epoch in fitted.curve],
         "test_correct": pack(test.correct),
     }
-    return scores, fitted.model
 
 
 def training_notes(recipe: Recipe, dataset: str, seed: int) -> dict[str, str]:

@@ -21,7 +21,7 @@ import studies.trial
 import tiny
 from studies import cli, data
 from studies.cli import console, running
-from studies.design import STUDIES
+from studies.design import STUDIES, DesignError
 from studies.ledger import Ledger
 from studies.runner import MAX_ATTEMPTS
 from vit import ViTConfig
@@ -294,6 +294,8 @@ def refusal(capsys, *words: str) -> str:
         (["run", "pooling", "--seeds", "0"], ["--seeds", "greater than or equal to 1"]),
         (["run", "pooling", "--workers", "0"], ["--workers", "greater than or equal to 1"]),
         (["run", "pooling", "--device", "tpu"], ["'tpu' is not one of", "cuda"]),
+        (["run", "pooling", "--pack", "0"], ["--pack 0: write auto", "how many train together at most"]),
+        (["run", "pooling", "--pack", "many"], ["--pack many: write auto"]),
         (["plan", "nosuch"], ["unknown study 'nosuch'"]),
         (["train", "--preset", "tinny"], ["did you mean 'tiny'?"]),
         (["train", "--dataset", "nosuch"], ["unknown data set 'nosuch'", "mnist"]),
@@ -364,6 +366,19 @@ def test_plan_counts_and_runs_nothing(capsys, tmp_path, monkeypatch):
     assert re.search(r"\d arms × 3 seeds = \d+ trials, about .* workers, measuring included", said)
     assert "cannot be: " in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("words", "pack"), [([], None), (["--pack", "auto"], None), (["--pack", "8"], 8)])
+def test_how_many_train_together_reaches_the_runner(capsys, tmp_path, monkeypatch, words, pack):
+    asked = []
+
+    def runner(*arguments):
+        asked.append(arguments[-1])
+        raise DesignError("enough")
+
+    monkeypatch.setattr(running, "Runner", runner)
+    refusal(capsys, "run", "pooling", *words, "--results", str(tmp_path))
+    assert asked == [pack]
 
 
 def test_quick_leaves_what_was_typed(monkeypatch):

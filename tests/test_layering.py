@@ -13,9 +13,10 @@ ROOT = Path(vit.__file__).parents[1]
 
 LAYERS = (
     # one trial: train it, measure it
-    {"data", "streams", "muon", "recipe", "provenance", "compute", "train", "trial", "weights"},
+    {"data", "streams", "recipe", "provenance", "compute", "train", "trial", "weights"}
+    | {"dropouts", "graphed", "muon", "packed"},
     # which trials, each exactly once
-    {"design", "catalog", "ledger", "executors", "measure", "runner"},
+    {"design", "catalog", "ledger", "executors", "measure", "packing", "progress", "runner"},
     # what a person reads
     {"paired", "power", "statistics", "contrasts", "calibration", "anova", "pareto", "seed_variance"}
     | {"tables", "figures", "pictures", "markdown", "report", "screen", "looking", "export", "comparison", "compared"}

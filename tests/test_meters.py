@@ -204,6 +204,7 @@ def test_no_gpu_no_invented_memory():
     assert peak_memory(lambda: 1 / 0, "cpu") == Memory(None, None, "unavailable: no GPU")
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_peak_counts_what_a_step_allocates():
     found = peak_memory(lambda: torch.empty(64 * 2**20, dtype=torch.uint8, device="cuda"), "cuda")

@@ -11,7 +11,8 @@ import studies.runner
 import tiny
 from studies.ledger import INTERRUPTED, Ledger
 from studies.measure import FULL
-from studies.runner import OVERHEAD_SECONDS, Progress, Runner, Stop, ctrl_c, expected_seconds
+from studies.progress import Progress
+from studies.runner import OVERHEAD_SECONDS, Runner, Stop, ctrl_c, expected_seconds
 from studies.trial import run_trial
 
 FACTORS = {"pooling": ("cls", "mean")}

@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import tiny
-from studies.runner import Progress
+from studies.progress import Progress
 from studies.screen import LiveScreen, PlainScreen, duration, percent, ranked_table
 from studies.tables import cells_frame, runs_frame
 from studies.trial import Outcome

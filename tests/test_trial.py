@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import studies.trial
 import tiny
 from studies.train import Score
-from studies.trial import curve_of, explain, pack, run_trial, unpack
+from studies.trial import Order, curve_of, explain, pack, run_trial, run_trials, unpack
 from vit import ViTConfig
 
 
@@ -33,13 +34,14 @@ def test_a_record_is_complete_and_plain_json(small):
     fields = {f.name for kind in (CONFIG, RECIPE) for f in dataclasses.fields(kind)}
     promised = {
         *("seed", "num_tokens", "params", "flops", "val_accuracy", "test_accuracy", "val_loss", "test_loss"),
-        *("train_seconds", "wall_seconds", "host_memory_mib", "device", "threads", "dtype", "torch", "python"),
+        *("train_seconds", "wall_seconds", "host_memory_mib", "device", "packed", "threads", "dtype"),
+        *("torch", "python"),
         *("commit", "dirty", "started_at", "curve", "test_correct"),
     }
     assert sorted((fields | promised) - set(record)) == []
     assert record["patch_size"] == [14, 28]
     assert record["num_tokens"] == 3
-    assert record["threads"] == 1
+    assert record["threads"] == record["packed"] == 1
     assert [point["epoch"] for point in curve_of(record)] == [1, 2]
 
 
@@ -95,6 +97,43 @@ def test_whatever_goes_wrong_is_one_line(small, monkeypatch, error, reason):
     assert found.startswith(reason)
     assert "\n" not in found
     assert len(found) < 330
+
+
+def orders(*rates: float) -> list[Order]:
+    return [Order(RECIPE.replace(learning_rate=rate, epochs=9), seed) for seed, rate in enumerate(rates)]
+
+
+def test_trials_of_a_pack_have_the_record_of_a_trial(small, tmp_path):
+    asked = orders(0.01, 0.01)
+    kept = dataclasses.replace(asked[1], weights=tmp_path / "kept.safetensors")
+    for order, outcome in zip(asked, run_trials(CONFIG, [asked[0], kept], "mnist", "cpu"), strict=True):
+        alone = run(recipe=order.recipe, seed=order.seed)
+        assert outcome.reason is None
+        assert list(outcome.record) == list(alone.record)
+        assert (outcome.record["packed"], alone.record["packed"]) == (2, 1)
+        assert outcome.record["seed"] == order.seed
+        for name in ("val_loss", "test_loss", "train_loss"):
+            assert outcome.record[name] == pytest.approx(alone.record[name], abs=1e-4)
+        assert len(curve_of(outcome.record)) == 9
+    assert load_file(tmp_path / "kept.safetensors")
+
+
+def test_one_trial_of_a_pack_that_diverges_fails_alone(small):
+    first, second, third = run_trials(CONFIG, orders(0.01, 1000.0, 0.01), "mnist", "cpu")
+    assert first.reason is third.reason is None
+    assert "DivergedError: training loss is" in second.reason
+    assert second.record["learning_rate"] == 1000.0
+    assert curve_of(second.record) == []
+    assert second.record["wall_seconds"] > 0
+
+
+def test_what_ends_a_pack_is_the_reason_of_all(small, monkeypatch):
+    def too_large(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(studies.trial, "fit_packed", too_large)
+    reasons = {outcome.reason for outcome in run_trials(CONFIG, orders(0.01, 0.02), "mnist", "cpu")}
+    assert reasons == {"out of memory: CUDA out of memory"}
 
 
 def test_an_interrupt_is_no_reason(small, monkeypatch):

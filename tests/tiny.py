@@ -18,9 +18,10 @@ from studies import cli
 from studies.design import Plan, Study, Trial, expand
 from studies.ledger import Ledger
 from studies.measure import Effort
+from studies.progress import Observer
 from studies.recipe import Recipe
-from studies.runner import Observer, Runner
-from studies.trial import Outcome, describe, pack, run_trial
+from studies.runner import Runner
+from studies.trial import Outcome, describe, pack, run_trial, run_trials
 from vit import ViTConfig
 
 MODEL = ViTConfig(chunking="horizontal", patch_size=14, embed_dim=8, depth=1, num_heads=1)
@@ -117,6 +118,12 @@ def marked(*all_of_it: Any) -> Outcome:
     return run_trial(*all_of_it)
 
 
+def marked_pack(*all_of_it: Any) -> list[Outcome]:
+    """As `marked`, for the trials of a pack."""
+    (Path(os.environ["TINY_MARKS"]) / str(os.getpid())).touch()
+    return run_trials(*all_of_it)
+
+
 class KillOnce(Observer):
     """Kills one worker, with SIGKILL, in the middle of a trial; needs `marked`."""
 
@@ -124,12 +131,16 @@ class KillOnce(Observer):
         self.victim: int | None = None
         self.again: list[tuple[str, int]] = []
         self.order: list[str] = []
+        self.divisions: list[tuple[int, int, str]] = []
 
     def started(self, trial: Trial) -> None:
         self.order.append(trial.content_hash)
 
     def requeued(self, trial: Trial, attempt: int) -> None:
         self.again.append((trial.content_hash, attempt))
+
+    def divided(self, trials: list[Trial], together: int, why: str) -> None:
+        self.divisions.append((len(trials), together, why))
 
     def tick(self) -> None:
         marks = list(Path(os.environ["TINY_MARKS"]).iterdir())

@@ -53,6 +53,14 @@ def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tenso
     return weights.mT
 
 
+class RowLinear(nn.Linear):
+    """A linear layer that can compute some of its outputs alone."""
+
+    def some(self, inputs: Tensor, rows: slice) -> Tensor:
+        """``(..., in_features) -> (..., rows)``: what ``forward(inputs)[..., rows]`` is, without the rest."""
+        return F.linear(inputs, self.weight[rows], None if self.bias is None else self.bias[rows])
+
+
 class Attention(nn.Module):
     """Self-attention of a pre-norm block: ``(b, n, d) -> (b, n, d)`` (ViT paper, appendix A)."""
 
@@ -62,7 +70,7 @@ class Attention(nn.Module):
         super().__init__()
         self.num_heads, self.head_dim = config.num_heads, config.head_dim
         self.attention_dropout = config.attention_dropout
-        self.qkv = nn.Linear(config.embed_dim, 3 * config.embed_dim, bias=config.qkv_bias)
+        self.qkv = RowLinear(config.embed_dim, 3 * config.embed_dim, bias=config.qkv_bias)
         self.proj = nn.Linear(config.embed_dim, config.embed_dim) if config.out_proj else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
 
@@ -76,12 +84,9 @@ class Attention(nn.Module):
             q, k, v = self._split(self.qkv(tokens))
         else:
             d = self.qkv.in_features
-            (q,) = self._split(self._project(tokens[:, :reads], slice(d)))
-            k, v = self._split(self._project(tokens, slice(d, None)))
+            (q,) = self._split(self.qkv.some(tokens[:, :reads], slice(d)))
+            k, v = self._split(self.qkv.some(tokens, slice(d, None)))
         return positional.rotate(q), positional.rotate(k), v
-
-    def _project(self, tokens: Tensor, rows: slice) -> Tensor:
-        return F.linear(tokens, self.qkv.weight[rows], None if self.qkv.bias is None else self.qkv.bias[rows])
 
     def _split(self, projected: Tensor) -> Tensor:
         heads: Tensor = rearrange(projected, "b n (parts h e) -> parts b h n e", h=self.num_heads, e=self.head_dim)

@@ -52,6 +52,13 @@ Results = Annotated[Path, typer.Option(help="Folder of all results.", file_okay=
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Worker processes, one torch thread each.", show_default="the cores")
 ]
+Pack = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|N",
+        help="Train up to N trials of one shape as one program; auto: on a GPU, as many as a short timing favours.",
+    ),
+]
 StudyOrFolder = Annotated[str, typer.Argument(help="A study or a results folder.", metavar="STUDY")]
 
 
@@ -68,6 +75,19 @@ def resolve_device(device: Device) -> str:
         choices = ", ".join(name for name, available in there.items() if available)
         raise DesignError(f"--device {device}: torch {torch.__version__} finds none here; choices: {choices}")
     return str(device)
+
+
+def pack_size(text: str) -> int | None:
+    """``"8" -> 8``; None for ``auto``.
+
+    Raises:
+        DesignError: neither.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise DesignError(f"--pack {text}: write auto, 1 for every trial alone, or how many train together at most")
+    return int(text)
 
 
 def default_workers(device: str) -> int:

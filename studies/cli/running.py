@@ -15,6 +15,7 @@ from studies.cli.console import (
     USAGE,
     Device,
     DeviceOption,
+    Pack,
     Quick,
     Results,
     Seeds,
@@ -27,6 +28,7 @@ from studies.cli.console import (
     folder_of,
     is_screen,
     out,
+    pack_size,
     plan_of,
     resolve_device,
     show,
@@ -95,15 +97,15 @@ def run(
     device: DeviceOption = Device.auto,
     workers: Workers = None,
     results: Results = Path("results"),
+    pack: Pack = "auto",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
 ) -> None:
     """Run a study, or go on with it: finished trials are not run again."""
-    made = plan_of(study, seeds, quick, settings, device)
+    together, made = pack_size(pack), plan_of(study, seeds, quick, settings, device)
     ledger = Ledger(results / made.folder, create=True)
     screen = LiveScreen(out, made, ledger.entries().values()) if is_screen() else PlainScreen(out)
-    runner = Runner(
-        made, ledger, workers or default_workers(made.device), BRIEF if quick else FULL, screen, retry_failed
-    )
+    count, effort = workers or default_workers(made.device), BRIEF if quick else FULL
+    runner = Runner(made, ledger, count, effort, screen, retry_failed, together)
     with screen:
         progress = runner.run()
     show(ledger, galleries=not (quick or runner.stop.presses))
