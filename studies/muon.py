@@ -22,7 +22,8 @@ class Muon(torch.optim.Optimizer):
     turned in one batch, in float32.
 
     Args:
-        params: groups as torch's optimizers take them.
+        params: groups as torch's optimizers take them; ``stacked`` in one counts the leading axes, 0 or 1, that
+            hold several models' matrices.
         lr: learning rate.
         betas: momentum, of the matrices too, and AdamW's second decay.
         weight_decay: decoupled.
@@ -37,8 +38,8 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         fused: bool = False,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
-        rest = [{**group, "params": [p for p in group["params"] if p.ndim != 2]} for group in self.param_groups]
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "stacked": 0})
+        rest = [{**g, "params": [p for p in g["params"] if p.ndim != 2 + g["stacked"]]} for g in self.param_groups]
         self._adamw = torch.optim.AdamW(rest, fused=fused)
         self._adamw.state = self.state
 
@@ -52,8 +53,8 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             raise ValueError("Muon takes no closure: compute the loss before the step")
         for group, rest in zip(self.param_groups, self._adamw.param_groups, strict=True):
-            rest["lr"], rest["capturable"] = group["lr"], group.get("capturable", False)  # for a CUDA graph
-            self._turn([p for p in group["params"] if p.ndim == 2 and p.grad is not None], group)
+            rest |= {"lr": group["lr"], "capturable": group.get("capturable", False)}
+            self._turn([p for p in group["params"] if p.ndim == 2 + group["stacked"] and p.grad is not None], group)
         self._adamw.step()
         return None
 
@@ -62,17 +63,21 @@ class Muon(torch.optim.Optimizer):
         super().load_state_dict(state_dict)
         self._adamw.state = self.state
 
-    def _turn(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
-        if not matrices:
+    def _turn(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        if not parameters:
             return
-        momentum = group["betas"][0]
-        gradients = [p.grad for p in matrices if p.grad is not None]
-        averages = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in matrices]
+        momentum, rate = group["betas"][0], group["lr"]
+        averages = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in parameters]
+        gradients = [p.grad for p in parameters if p.grad is not None]
         torch._foreach_lerp_(averages, gradients, 1 - momentum)
-        updates = orthogonalized(torch._foreach_lerp(gradients, averages, momentum))  # Nesterov's
-        torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
-        for matrix, update in zip(matrices, updates, strict=True):
-            matrix.sub_(update * (group["lr"] * 0.2 * max(matrix.shape) ** 0.5))
+        updates = _matrices(torch._foreach_lerp(gradients, averages, momentum), group["stacked"])  # Nesterov's
+        torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
+        for matrix, update in zip(_matrices(parameters, group["stacked"]), orthogonalized(updates), strict=True):
+            matrix.sub_(update * (rate * 0.2 * max(matrix.shape) ** 0.5))
+
+
+def _matrices(tensors: Iterable[Tensor], stacked: int) -> list[Tensor]:
+    return [matrix for tensor in tensors for matrix in (tensor.unbind() if stacked else (tensor,))]
 
 
 def orthogonalized(matrices: Sequence[Tensor]) -> list[Tensor]:

@@ -147,8 +147,8 @@ class Recipe:
         others = [p for p in parameters if p.ndim - stacked < 2]
         rate = self.learning_rate
         return [
-            {"params": matrices, "lr": rate, "weight_decay": self.weight_decay},
-            {"params": others, "lr": rate, "weight_decay": 0.0},
+            {"params": matrices, "lr": rate, "weight_decay": self.weight_decay, "stacked": stacked},
+            {"params": others, "lr": rate, "weight_decay": 0.0, "stacked": stacked},
         ]
 
     def optimizer_of(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:

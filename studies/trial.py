@@ -91,10 +91,12 @@ def _run(
     started = time.perf_counter()
     known = [describe(config, order.recipe, order.seed, device, packed=len(orders)) for order in orders]
     try:
+        data = load(dataset)
+        if len(orders) == 1:  # a long one may be compiled, a pack never is
+            steps = orders[0].recipe.num_steps(len(data.train))
+            known[0] |= dataclasses.asdict(resolve(config, orders[0].recipe, device, steps))
         with host_peak() as memory:
-            data = load(dataset).to(device)
-            used = dataclasses.asdict(arithmetic(config, orders[0].recipe, data, device, len(orders)))
-            known = [record | used for record in known]
+            data = data.to(device)
             ends = [_end(fitted, order, dataset, data) for fitted, order in zip(train(data), orders, strict=True)]
         peak = {"host_memory_mib": memory.mib}
         ends = [Outcome(end.record | peak, None) if end.reason is None else end for end in ends]
@@ -102,12 +104,6 @@ def _run(
         ends = [Outcome({}, explain(error)) for _ in orders]
     share = {"wall_seconds": (time.perf_counter() - started) / len(orders)}
     return [Outcome(begin | end.record | share, end.reason) for begin, end in zip(known, ends, strict=True)]
-
-
-def arithmetic(config: ViTConfig, recipe: Recipe, data: DataSet, device: str, packed: int = 1) -> Compute:
-    """What the rule of ``studies/compute.py`` comes to for a training on these data; a pack is never compiled."""
-    compute = resolve(config, recipe, device, recipe.num_steps(len(data.train)))
-    return dataclasses.replace(compute, compile=compute.compile and packed == 1)
 
 
 def _end(fitted: Fit | Exception, order: Order, dataset: str, data: DataSet) -> Outcome:
@@ -124,10 +120,7 @@ def _end(fitted: Fit | Exception, order: Order, dataset: str, data: DataSet) -> 
 
 
 def describe(config: ViTConfig, recipe: Recipe, seed: int, device: str, packed: int = 1) -> dict[str, Any]:
-    """Everything of the record that is known before the data are read: a long training may still be compiled.
-
-    ``packed`` models train together.
-    """
+    """Everything of the record that is known before the data are read; ``packed`` models train together."""
     return {
         **dataclasses.asdict(config),
         **dataclasses.asdict(recipe),

@@ -13,8 +13,8 @@ ROOT = Path(vit.__file__).parents[1]
 
 LAYERS = (
     # one trial: train it, measure it
-    {"data", "streams", "muon", "recipe", "provenance", "compute", "train", "trial", "weights"}
-    | {"dropouts", "graphed", "packed"},
+    {"data", "streams", "recipe", "provenance", "compute", "train", "trial", "weights"}
+    | {"dropouts", "graphed", "muon", "packed"},
     # which trials, each exactly once
     {"design", "catalog", "ledger", "executors", "measure", "packing", "progress", "runner"},
     # what a person reads
