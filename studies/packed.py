@@ -27,9 +27,6 @@ from studies.train import EVAL_BATCH, DivergedError, Epoch, Fit, Preparation, Sc
 from vit import ViT, ViTConfig
 from vit.stacked import StackedViT, stack
 
-BY_VALUE = ("adamw", "adam")
-"""Optimizers that treat every value alike, so that a stack of matrices may be one tensor to them."""
-
 
 def shared_part(recipe: Recipe) -> Recipe:
     """The recipe without what may differ within a pack: learning rate, weight decay, replica."""
@@ -60,13 +57,12 @@ def fit_packed(
     step = graphed(one_step, model, optimizer.inner, device)
     prepare, streams = Preparation(recipe, data), [(stream(s, "order"), stream(s, "augmentation")) for s in seeds]
     curves = Curves(recipes, recipe.steps_per_epoch(len(data.train)))
-    num_steps = recipe.num_steps(len(data.train))
     with dropout_streams(seeds, device):
         for epoch in range(recipe.epochs):
             started = time.perf_counter()
             total = torch.zeros(len(seeds), device=device)
             for i, batch in enumerate(packed_batches(prepare, recipe, streams)):
-                optimizer.set_rates(epoch * curves.steps + i, num_steps)
+                optimizer.set_rates(epoch * curves.steps + i, recipe.epochs * curves.steps)
                 total += step(*batch)
             curves.trained(total.tolist(), time.perf_counter() - started)
             if len(curves.diverged) == len(seeds):
@@ -116,25 +112,22 @@ def stacked_models(config: ViTConfig, recipe: Recipe, seeds: Sequence[int], devi
 class PackedOptimizer:
     """One optimizer of all models, each with its own learning rate and weight decay.
 
-    Neighbours with equal ones share parameter groups. If all do, and the optimizer works value by value, these
-    hold the stacked parameters themselves; else views of them, which get their gradients before every step. An
-    optimizer that looks at whole matrices sees those of each model.
+    Neighbours with equal ones share parameter groups. If all do, these hold the stacked parameters themselves;
+    else views of them, which are handed their gradients before every step.
     """
 
     def __init__(self, model: StackedViT, recipes: Sequence[Recipe]) -> None:
         stacked = list(model.parameters())
         groups: list[dict[str, Any]] = []
         self.owners: list[Recipe] = []  # of each group
-        self.views: list[tuple[nn.Parameter, nn.Parameter, slice | int]] = []
-        by_value = recipes[0].optimizer in BY_VALUE
+        self.views: list[tuple[nn.Parameter, nn.Parameter, slice]] = []
         for recipe, part in _runs(recipes):
-            parts = [part] if by_value else range(len(recipes))[part]
-            if parts == [slice(0, len(recipes))]:
+            if part == slice(0, len(recipes)):
                 parameters = stacked
             else:
-                views = [(nn.Parameter(p.detach()[i]), p, i) for i in parts for p in stacked]
-                parameters, self.views = [view for view, *_ in views], self.views + views
-            added = recipe.parameter_groups(parameters, stacked=int(by_value))
+                parameters = [nn.Parameter(p.detach()[part]) for p in stacked]
+                self.views += [(view, p, part) for view, p in zip(parameters, stacked, strict=True)]
+            added = recipe.parameter_groups(parameters, stacked=1)
             groups += added
             self.owners += [recipe] * len(added)
         self.inner = recipes[0].optimizer_of(groups)

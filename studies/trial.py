@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from bench.meters import count_flops, host_peak
-from studies.compute import Compute, resolve
+from studies.compute import resolve
 from studies.data import DataSet, load
 from studies.packed import fit_packed
 from studies.provenance import source_state, versions
