@@ -23,6 +23,8 @@ def arms_table(plan: Plan, cells: pd.DataFrame) -> str:
                 "test accuracy, %": number(100 * cell["test_accuracy_mean"]),
                 "95 % interval": span(cell["test_accuracy_low"], cell["test_accuracy_high"]),
                 "sd": number(100 * cell["test_accuracy_sd"]),
+                "validation, %": number(100 * cell["val_accuracy_mean"]),
+                "training, s": number(cell["train_seconds_mean"], 1),
                 "train, images/s": speed(cell, "train"),
                 "inference, images/s": speed(cell, "infer"),
                 "tokens": number(cell["num_tokens"], 0),

@@ -29,7 +29,8 @@ ATTENTION_KERNELS: Registry[Attend] = Registry("attention kernel")
 def explicit(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
     """softmax(q k^T / sqrt(head_dim) + bias) v, written out: the faster one for short sequences on a CPU."""
     weights = attention_weights(q, k, bias)
-    return F.dropout(weights, dropout) @ v if dropout else weights @ v
+    # random draws follow the layout in memory: contiguous, they are those of any other attention
+    return F.dropout(weights.contiguous(), dropout) @ v if dropout else weights @ v
 
 
 @ATTENTION_KERNELS.register("sdpa")
