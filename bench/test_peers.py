@@ -68,7 +68,7 @@ class Contest:
         tasks["ours, loading"] = self.loading_step()
         if has_cpp_compiler():
             tasks[COMPILED] = partial(self.our_step(compiled), *batch)
-        self.compute = dict.fromkeys(tasks, f"{self.chosen.dtype}, {self.chosen.attention} attention")
+        self.compute = dict.fromkeys(tasks, str(self.chosen))
         for name in self.present():
             tasks[name] = self.notebook_step() if name == "notebook" else partial(self.their_step(name), *batch)
             self.compute[name] = "float32"
@@ -185,7 +185,7 @@ def test_where_the_time_of_our_step_goes(bench):
         rate = contest.batch / min(interleaved({OURS: step}, rounds=PROFILED_STEPS)[OURS].seconds)
         gemm = bench.first_limits.best(measure_limits()).gemm[contest.chosen.dtype]
         flops = 3 * count_flops(ViT(contest.config), (1, 28, 28))
-        used = f"{contest.chosen.dtype}, {contest.chosen.attention} attention, batch {contest.batch}"
+        used = f"{contest.chosen}, batch {contest.batch}"
         write_profile(
             Path(bench.folder).parent / "peers-cpu",
             parts,

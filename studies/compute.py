@@ -40,6 +40,9 @@ class Compute:
     dtype: str
     compile: bool
 
+    def __str__(self) -> str:
+        return f"{self.dtype}, {self.attention} attention" + (", compiled" if self.compile else "")
+
     @property
     def torch_dtype(self) -> torch.dtype:
         """For autocast; weights stay in float32."""

@@ -184,7 +184,7 @@ class Preparation:
         """Training images ``(b, c, h, w)`` float, shifted by ``(2, b)``, and labels ``(b,)``, in one go."""
         index = index.to(self.train.labels.device)
         if offsets is None:
-            return self.floats(self.train.images[index]), self.train.labels[index]
+            return self.floats(self.train.images.index_select(0, index)), self.train.labels[index]
         dy, dx = offsets.to(index.device)
         return self.floats(self.windows[index, :, dy, dx]), self.train.labels[index]
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from studies.muon import Muon, orthogonalized
+from studies.muon import MOMENTUM, UPDATE_RMS, Muon, orthogonalized
 from studies.recipe import Recipe
 from vit import PRESETS, ViT
 
@@ -55,17 +55,38 @@ def trained(build):
 
 def test_a_matrix_moves_as_torchs_muon_moves_it():
     """Which computes in bfloat16: directions and sizes agree, last digits do not."""
+    larger = UPDATE_RMS / 0.2
     (ours, start), (theirs, _) = (
-        trained(lambda layer: Muon([{"params": [layer.weight]}], lr=0.02, betas=(0.95, 0.9), weight_decay=0.1)),
+        trained(lambda layer: Muon([{"params": [layer.weight]}], lr=0.02, weight_decay=0.1)),
         trained(
             lambda layer: torch.optim.Muon(
-                [layer.weight], lr=0.02, momentum=0.95, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
+                [layer.weight],
+                lr=0.02 * larger,
+                momentum=MOMENTUM,
+                weight_decay=0.1 / larger,
+                adjust_lr_fn="match_rms_adamw",
             )
         ),
     )
     moved, expected = ours.weight - start, theirs.weight - start
     assert (moved - expected).norm() < 0.03 * expected.norm()
     assert expected.norm() > 0.01
+
+
+def test_queries_keys_and_values_of_one_layer_are_turned_apart():
+    fused, apart = nn.Linear(5, 15, bias=False), [nn.Linear(5, 5, bias=False) for _ in range(3)]
+    for part, own in zip(fused.weight.detach().chunk(3), apart, strict=True):
+        own.weight.data.copy_(part)
+    images = torch.randn(20, 5)
+    optimizers = [Muon([{"params": list(layer.parameters())}], lr=0.05) for layer in (fused, nn.ModuleList(apart))]
+    for _ in range(3):
+        for optimizer, out in zip(
+            optimizers, (fused(images), torch.cat([own(images) for own in apart], 1)), strict=True
+        ):
+            optimizer.zero_grad()
+            out.pow(4).mean().backward()
+            optimizer.step()
+    torch.testing.assert_close(fused.weight, torch.cat([own.weight for own in apart]))
 
 
 def test_other_parameters_move_as_torchs_adamw_moves_them():

@@ -13,13 +13,13 @@ RECIPE = Recipe(
     epochs=7,
     batch_size=512,
     optimizer="muon",
-    learning_rate=0.04,
+    learning_rate=0.02,
     weight_decay=0.02,
     beta2=0.95,
     schedule="linear",
     warmup=0.3,
     label_smoothing=0.05,
-    max_translation=2,
+    max_translation=1,
 )
 
 STUDIES["speedrun-recipe"] = Study(
@@ -27,7 +27,7 @@ STUDIES["speedrun-recipe"] = Study(
     question="Which recipe trains the preset `shallow` best in seven passes?",
     base=PRESETS["shallow"],
     recipe=RECIPE,
-    factors={"batch_size": (256, 512), "learning_rate": (0.04, 0.08), "max_translation": (1, 2)},
+    factors={"batch_size": (256, 512), "learning_rate": (0.01, 0.02)},
     seeds=2,
     quick={"epochs": 1},
 )

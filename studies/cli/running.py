@@ -33,6 +33,7 @@ from studies.cli.console import (
     resolve_device,
     show,
 )
+from studies.compute import resolve
 from studies.data import load
 from studies.design import STUDIES, apply, expand, parse_settings
 from studies.ledger import Ledger
@@ -149,6 +150,7 @@ def train(
     place = resolve_device(device)
     data = load(dataset)
     torch.set_num_threads(1)  # as in a study: the same bits, and more threads give a small model nothing
+    out.print(f"computed in {resolve(config, recipe, place, recipe.num_steps(len(data.train)))}", highlight=False)
 
     def say(epoch: Epoch) -> None:
         out.print(
