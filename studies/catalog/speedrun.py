@@ -11,11 +11,11 @@ from vit import PRESETS
 
 RECIPE = Recipe(
     epochs=7,
-    batch_size=512,
+    batch_size=256,
     optimizer="muon",
-    learning_rate=0.02,
+    learning_rate=0.01,
     weight_decay=0.02,
-    beta2=0.95,
+    beta2=0.99,
     schedule="linear",
     warmup=0.3,
     label_smoothing=0.05,
@@ -27,7 +27,7 @@ STUDIES["speedrun-recipe"] = Study(
     question="Which recipe trains the preset `shallow` best in seven passes?",
     base=PRESETS["shallow"],
     recipe=RECIPE,
-    factors={"batch_size": (256, 512), "learning_rate": (0.01, 0.02)},
+    factors={"learning_rate": (0.006, 0.01, 0.02), "weight_decay": (0.02, 0.2)},
     seeds=2,
     quick={"epochs": 1},
 )
