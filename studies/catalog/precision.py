@@ -12,7 +12,7 @@ STUDIES["precision"] = Study(
     name="precision",
     question="Does training in bfloat16, or through the compiler, change the accuracy?",
     base=PRESETS["shallow"],
-    recipe=RECIPE.replace(epochs=4, dtype="float32", compile=False),
+    recipe=RECIPE.replace(epochs=4, batch_size=512, dtype="float32", compile=False),
     factors={"dtype": ("float32", "bfloat16"), "compile": (False, True)},
     seeds=10,
     quick={"epochs": 1, "batch_size": 2048},
