@@ -1,7 +1,8 @@
 """Do bfloat16 and the compiler change what is learned? The preset `shallow` in both, ten paired seeds.
 
 `studies/compute.py` trains wide models in bfloat16 where the processor multiplies it, and compiles long trainings;
-this is the licence. Near 99 % seeds scatter little, so ten of them tell a tenth of a point.
+this is the licence, for ReLU; GELU is timed by ``nox -s peers``. Above 98 % seeds scatter little, so that ten of
+them tell about a tenth of a point.
 """
 
 from studies.catalog.speedrun import RECIPE
