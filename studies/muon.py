@@ -11,7 +11,7 @@ from torch import Tensor
 
 MOMENTUM = 0.95
 UPDATE_RMS = 0.5
-"""Root mean square of an update at rate 1. The cited paper has 0.2, measured on AdamW; this suits the notebook's net."""
+"""Root mean square of an update at rate 1; the cited paper has 0.2, this suits the notebook's net."""
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
 
