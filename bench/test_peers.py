@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -26,10 +26,10 @@ from bench.peers_report import COMPILED, OURS, PeerRow, headline, rows_of, write
 from bench.rows import prepare_compiler
 from bench.step_profile import profile_step, write_profile
 from bench.timing import Task, interleaved
-from studies.compute import compiled, has_cpp_compiler, resolve
+from studies.compute import has_cpp_compiler, resolve
 from studies.data import DataSet, Split
 from studies.recipe import Recipe
-from studies.train import Preparation, train_step
+from studies.train import Preparation, step_of, train_step
 from vit import ViT, ViTConfig
 
 RECIPE = Recipe()
@@ -67,7 +67,7 @@ class Contest:
         tasks: dict[str, Task] = {OURS: partial(self.our_step(), *batch)}
         tasks["ours, loading"] = self.loading_step()
         if has_cpp_compiler():
-            tasks[COMPILED] = partial(self.our_step(compiled), *batch)
+            tasks[COMPILED] = partial(self.our_step(compile=True), *batch)
         self.compute = dict.fromkeys(tasks, str(self.chosen))
         for name in self.present():
             tasks[name] = self.notebook_step() if name == "notebook" else partial(self.their_step(name), *batch)
@@ -91,11 +91,12 @@ class Contest:
         """The peers that are installed."""
         return [name for name, peer in PEERS.items() if not peer.missing()]
 
-    def our_step(self, wrap: Callable[[ViT], Callable[..., object]] = lambda model: model) -> Callable[..., object]:
-        """``train_step`` with what the rule chose, on the model or what ``wrap`` makes of it."""
+    def our_step(self, compile: bool = False) -> Callable[..., object]:
+        """A step as ``fit`` takes it, with what the rule chose, or compiled."""
         model = ViT(self.config).to(self.device).use_attention(self.chosen.attention)
-        optimizer = RECIPE.replace(learning_rate=0.0).build_optimizer(model.parameters())
-        return partial(train_step, wrap(model), optimizer, dtype=self.chosen.torch_dtype)
+        compute = replace(self.chosen, compile=compile)
+        step, _ = step_of(model, RECIPE.replace(learning_rate=0.0), compute, self.device)
+        return step
 
     def loading_step(self) -> Task:
         """The same behind our batch preparation."""

@@ -10,15 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from studies.recipe import Recipe
-from vit import ViT, ViTConfig
+from vit import ViTConfig
 
 TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -30,8 +28,6 @@ COMPILE_FROM_STEPS = 20_000
 COMPILED_ACTIVATION = "gelu"
 """Fusing it is most of what compiling gains: with ReLU nothing was (results/precision-mnist-cpu)."""
 CPP_COMPILERS = ("g++", "clang++")
-COMPILED_MODELS = 1024
-"""Models that one process may compile; torch's own limit is 8, beyond which it silently compiles no more."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +71,6 @@ def resolve(config: ViTConfig, recipe: Recipe, device: str, num_steps: int = 0) 
         dtype if recipe.dtype == "auto" else recipe.dtype,
         compiling if recipe.compile == "auto" else bool(recipe.compile),
     )
-
-
-def compiled(model: ViT) -> Callable[[Tensor], Tensor]:
-    """The model's forward through ``torch.compile``, for one batch size; its first call compiles."""
-    torch._dynamo.config.recompile_limit = COMPILED_MODELS
-    forward: Callable[[Tensor], Tensor] = torch.compile(model, dynamic=False)
-    return forward
 
 
 def has_cpp_compiler() -> bool:

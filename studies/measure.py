@@ -8,15 +8,13 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from bench.meters import Memory, Timing, count_flops, interleaved, peak_memory, predict_peak, training
-from studies.compute import Compute, compiled, resolve
+from studies.compute import Compute, resolve
 from studies.data import DataSet, load
 from studies.design import Cell
-from studies.graphed import graphed
 from studies.recipe import Recipe
-from studies.train import Preparation, train_step
+from studies.train import Preparation, step_of, train_step
 from studies.trial import explain
 from vit import ViT
 
@@ -120,17 +118,9 @@ def resident_bytes(data: DataSet, recipe: Recipe) -> int:
 def train_task(model: ViT, cell: Cell, data: DataSet, compute: Compute, as_graph: bool = True) -> Callable[[], object]:
     """A training step with its batch, as ``fit`` takes it: on a GPU from a CUDA graph."""
     prepare = Preparation(cell.recipe, data)
-    optimizer = cell.recipe.build_optimizer(model.parameters())
     shifts = torch.Generator().manual_seed(0)
     index = torch.randperm(len(data.train), generator=shifts)[: cell.recipe.batch_size]
-    forward = compiled(model) if compute.compile else model
-    smoothing = cell.recipe.label_smoothing
-
-    def one_step(images: Tensor, labels: Tensor) -> Tensor:
-        return train_step(forward, optimizer, images, labels, smoothing, compute.torch_dtype)
-
-    device = str(data.train.images.device)
-    step = graphed(one_step, model, optimizer, device) if as_graph and not compute.compile else one_step
+    step, _ = step_of(model, cell.recipe, compute, str(data.train.images.device), as_graph)
 
     def task() -> object:
         model.train()

@@ -20,6 +20,8 @@ OPTIMIZERS: Registry[type[torch.optim.Optimizer]] = Registry("optimizer")
 OPTIMIZERS["adamw"] = torch.optim.AdamW
 OPTIMIZERS["adam"] = torch.optim.Adam
 OPTIMIZERS["muon"] = Muon
+ELEMENTWISE = ("adamw", "adam")
+"""Those that update every value by itself, whatever the shape of its parameter."""
 
 SCHEDULES: Registry[Schedule] = Registry("schedule")
 SCHEDULES["constant"] = lambda progress: 1.0

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from studies.compute import compiled, resolve
+from studies.compute import Compute, resolve
 from studies.data import DataSet, Split
-from studies.graphed import graphed, set_rate
+from studies.graphed import Step, graphed, set_rate
+from studies.program import CompiledStep
 from studies.recipe import Recipe
 from studies.streams import derive, initialised, stream
 from vit import ViT, ViTConfig
@@ -82,13 +83,7 @@ def fit(
     steps, num_steps = recipe.steps_per_epoch(len(data.train)), recipe.num_steps(len(data.train))
     compute = resolve(config, recipe, device, num_steps)
     model = initialised(config, seed).to(device).use_attention(compute.attention)
-    forward = compiled(model) if compute.compile else model
-    optimizer = recipe.build_optimizer(model.parameters())
-
-    def one_step(images: Tensor, labels: Tensor) -> Tensor:
-        return train_step(forward, optimizer, images, labels, recipe.label_smoothing, compute.torch_dtype)
-
-    step = one_step if compute.compile else graphed(one_step, model, optimizer, device)
+    step, optimizer = step_of(model, recipe, compute, device)
     prepare = Preparation(recipe, data)
     order, shifts = stream(seed, "order"), stream(seed, "augmentation")
     curve, train_seconds = [], 0.0
@@ -114,6 +109,21 @@ def fit(
 def seed_of(recipe: Recipe, seed: int) -> int:
     """What all streams of a training derive from: replicas of an arm have a seed of their own."""
     return derive(seed, "replica", str(recipe.replica)) if recipe.replica else seed
+
+
+def step_of(
+    model: ViT, recipe: Recipe, compute: Compute, device: str, as_graph: bool = True
+) -> tuple[Step, torch.optim.Optimizer]:
+    """Images and labels to loss, and the optimizer inside: compiled, from a CUDA graph, or ``train_step`` as it is."""
+    if compute.compile:
+        compiled = CompiledStep(model, recipe, compute)
+        return compiled, compiled.optimizer
+    optimizer = recipe.build_optimizer(model.parameters())
+
+    def step(images: Tensor, labels: Tensor) -> Tensor:
+        return train_step(model, optimizer, images, labels, recipe.label_smoothing, compute.torch_dtype)
+
+    return graphed(step, model, optimizer, device) if as_graph else step, optimizer
 
 
 def train_step(

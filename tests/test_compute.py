@@ -4,9 +4,7 @@ import torch
 import studies.compute
 from studies.compute import (
     COMPILE_FROM_STEPS,
-    COMPILED_MODELS,
     EXPLICIT_UP_TO_TOKENS,
-    compiled,
     has_cpp_compiler,
     resolve,
 )
@@ -59,21 +57,6 @@ def test_a_compiler_needs_pythons_headers(monkeypatch, tmp_path):
     assert has_cpp_compiler()
     monkeypatch.setattr(studies.compute.shutil, "which", lambda name: None)
     assert not has_cpp_compiler()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not has_cpp_compiler(), reason="needs a C++ compiler and Python's headers")
-def test_a_compiled_step_is_an_eager_step():
-    images, labels = torch.rand(8, 1, 28, 28), torch.arange(8) % 10
-    after = []
-    for wrap in (lambda model: model, compiled):
-        model = initialised(PRESETS["notebook"].replace(dropout=0.0, attention_dropout=0.0), seed=0)
-        forward, optimizer = wrap(model), Recipe().build_optimizer(model.parameters())
-        for _ in range(3):
-            train_step(forward, optimizer, images, labels)
-        after.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
-    torch.testing.assert_close(after[1], after[0], atol=1e-4, rtol=1e-3)
-    assert torch._dynamo.config.recompile_limit == COMPILED_MODELS
 
 
 def test_a_recipe_forces_each_choice():
