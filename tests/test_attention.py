@@ -52,8 +52,11 @@ def test_the_bias_is_added_after_the_scaling():
 
 def test_weights_of_low_precision_are_rounded_once():
     q, k = torch.randn(2, 2, 3, 17, 8).bfloat16()
-    logits = (q * 8**-0.5) @ k.mT
-    assert torch.equal(attention_weights(q, k), logits.float().softmax(dim=-1).bfloat16())
+    logits = (k @ (q * 8**-0.5).mT).mT.float()
+    one_step = 2**-7  # of bfloat16: the float32 before it may lie on either side of a tie
+    torch.testing.assert_close(
+        attention_weights(q, k).float(), logits.softmax(dim=-1), atol=0, rtol=one_step / 2 * 1.01
+    )
     assert attention_weights(q.double(), k.double()).dtype == torch.float64
 
 
@@ -67,6 +70,27 @@ def test_attention_equals_torchs_multihead_attention():
     tokens = torch.randn(2, 5, 12)
     expected, _ = theirs(tokens, tokens, tokens)
     torch.testing.assert_close(ours(tokens, POSITIONALS["none"](CONFIG)), expected)
+
+
+@pytest.mark.parametrize("kernel", ATTENTION_KERNELS)
+@pytest.mark.parametrize("positional", POSITIONALS)
+@pytest.mark.parametrize("reads", [1, 2])
+@pytest.mark.parametrize("change", [{}, {"qkv_bias": False}, {"num_heads": 1, "embed_dim": 4}], ids=str)
+def test_what_few_tokens_read_is_what_they_read_among_all(change, reads, positional, kernel):
+    config = CONFIG.replace(num_registers=1, positional=positional, **change)
+    attention, scheme = Attention(config).double(), POSITIONALS[positional](config).double()
+    attention.kernel = kernel
+    with torch.no_grad():
+        for parameter in (*attention.parameters(), *scheme.parameters()):
+            parameter.normal_()
+    tokens = torch.randn(2, config.num_tokens, config.embed_dim, dtype=torch.float64, requires_grad=True)
+    asked = torch.randn(2, reads, config.embed_dim)
+    inputs = [tokens, *attention.parameters(), *scheme.parameters()]
+    few, among_all = (
+        [out, *torch.autograd.grad((out * asked).sum(), inputs, allow_unused=True, materialize_grads=True)]
+        for out in (attention(tokens, scheme, reads), attention(tokens, scheme)[:, :reads])
+    )
+    torch.testing.assert_close(few, among_all)
 
 
 def test_no_output_projection_leaves_the_heads_as_they_are():

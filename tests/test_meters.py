@@ -155,17 +155,29 @@ def test_t_quantile_against_scipy():
 def by_hand(config):
     """2 per multiply-add: embedding, blocks, head. The last block computes what the pooling reads, no more."""
     n, d = config.num_tokens, config.embed_dim
-    blocks = (config.depth - 1) * block_by_hand(config, n)
-    blocks += block_by_hand(config, POOLINGS[config.pooling].reads or n)
+    reads = POOLINGS[config.pooling].reads
+    last = n * mixing_by_hand(config) if reads is None else reads * reading_by_hand(config)
+    blocks = (config.depth - 1) * n * (mixing_by_hand(config) + rest_by_hand(config))
+    blocks += last + (reads or n) * rest_by_hand(config)
     return 2 * config.num_patches * config.patch_dim * d + blocks + 2 * d * config.num_classes
 
 
-def block_by_hand(config, queries):
-    """k and v of all tokens; q, q k^T, weights times v, projection and MLP of so many."""
+def mixing_by_hand(config):
+    """A token's q, k and v, q k^T, weights times v."""
     n, d = config.num_tokens, config.embed_dim
-    projection = 2 * d * d if config.out_proj else 0
-    mlp = 2 * (2 * d * int(d * config.mlp_ratio))
-    return 2 * n * d * 2 * d + queries * (2 * d * d + 2 * (2 * n * d) + projection + mlp)
+    return 2 * d * 3 * d + 2 * (2 * n * d)
+
+
+def reading_by_hand(config):
+    """The same of one query, without k and v: q, turned, times all tokens for every head, the means, v of these."""
+    n, d = config.num_tokens, config.embed_dim
+    return 3 * (2 * d * d) + 2 * (2 * n * d * config.num_heads)
+
+
+def rest_by_hand(config):
+    """A token's projection and MLP."""
+    d = config.embed_dim
+    return (2 * d * d if config.out_proj else 0) + 2 * (2 * d * int(d * config.mlp_ratio))
 
 
 @pytest.mark.parametrize("kernel", ["explicit", "sdpa"])

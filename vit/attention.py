@@ -95,11 +95,35 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor, positional: Positional, reads: int | None = None) -> Tensor:
         """With ``reads`` only so many tokens, from the first, attend: ``(b, n, d) -> (b, reads, d)``."""
-        q, k, v = self.heads(tokens, positional, reads)
         bias = positional.bias()
         if bias is not None:
             bias = bias[..., :reads, :]
         dropout = self.attention_dropout if self.training else 0.0
-        mixed = ATTENTION_KERNELS[self.kernel](q, k, v, bias, dropout)
-        out: Tensor = self.dropout(self.proj(rearrange(mixed, "b h n e -> b n (h e)")))
+        alone = isinstance(self.qkv, RowLinear)  # and not stacked with other models'
+        if reads is not None and alone and not dropout and not positional.rotates():
+            mixed = self._read(tokens, bias, reads)
+        else:
+            q, k, v = self.heads(tokens, positional, reads)
+            mixed = rearrange(ATTENTION_KERNELS[self.kernel](q, k, v, bias, dropout), "b h n e -> b n (h e)")
+        out: Tensor = self.dropout(self.proj(mixed))
         return out
+
+    def _read(self, tokens: Tensor, bias: Tensor | None, reads: int) -> Tensor:
+        """What few queries make of all tokens, ``(b, reads, d)``, without the keys and values of any.
+
+        ``q . (W x) = (W^T q) . x``, and a weighted mean of ``W x`` is ``W`` of the mean: so keys' weights turn the
+        queries, values' weights the means, and the tokens serve as they are. The keys' bias adds the same to all
+        logits of a query, which a softmax does not see.
+        """
+        b, h = len(tokens), self.num_heads
+        wq, wk, wv = self.qkv.weight.chunk(3)
+        bq, _, bv = (None,) * 3 if self.qkv.bias is None else self.qkv.bias.chunk(3)
+        # kernels divide by sqrt(d), as if there were one head of all dimensions
+        q = rearrange(F.linear(tokens[:, :reads], wq, bq) * h**0.5, "b r (h e) -> h (b r) e", h=h)
+        turned = rearrange(q @ rearrange(wk, "(h e) d -> h e d", h=h), "h (b r) d -> b 1 (h r) d", b=b)
+        flat_bias = None if bias is None else rearrange(bias, "h r n -> 1 (h r) n")
+        tokens = tokens[:, None]
+        means = ATTENTION_KERNELS[self.kernel](turned, tokens, tokens, flat_bias, 0.0)
+        values = rearrange(means, "b 1 (h r) d -> h (b r) d", h=h) @ rearrange(wv, "(h e) d -> h d e", h=h)
+        out: Tensor = rearrange(values, "h (b r) e -> b r (h e)", b=b)
+        return out if bv is None else out + bv

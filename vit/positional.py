@@ -39,6 +39,10 @@ class Positional(nn.Module):
         """Turn queries or keys ``(..., n, head_dim)`` of the first n tokens, often all of them, in every block."""
         return heads
 
+    def rotates(self) -> bool:
+        """Whether ``rotate`` does anything."""
+        return type(self).rotate is not Positional.rotate
+
     def bias(self) -> Tensor | None:
         """Added to the attention logits of every block: ``(heads, n, n)``."""
         return None
