@@ -17,18 +17,19 @@ from bench.timing import Ratio, Timing, paired_ratio
 
 OURS = "ours"
 COMPILED = "ours, compiled"
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#999999", "#d55e00", "#56b4e9", "#000000")
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#999999", "#d55e00", "#56b4e9", "#000000", "#f0e442")
 
 INTRODUCTION = """# Speed beside other libraries
 
 The same architecture in every library: embed_dim/depth, patches, heads, mlp_ratio, class token, learned positions.
 All ran in turn, round by round, in one process. "Ours is faster by" is the time of the other over ours, paired by
 round, geometric mean with 95 % interval. A train step is forward, backward and update: the libraries as their
-guides write it, in float32 with AdamW; ours as `studies.train.train_step` does it, with what its rule chose for the
+guides write it, in float32 with AdamW; ours as `studies.train.fit` does it, with what its rule chose for the
 shape. Images lie ready in memory, but for two: `notebook` reads them one by one through its DataLoader, and `ours,
 loading` indexes and scales a resident uint8 data set. `timm, bfloat16` is timm under the same autocast as ours: what
-its users get who ask for it. `ours, compiled` is ours through `torch.compile`, which the rule chooses for a training
-long enough to earn the compiling back; how long that takes stands beside it. Inference is float32 for all. `noisy`:
+its users get who ask for it, and `timm, compiled` is timm through `torch.compile`, in float32. `ours, compiled` is our
+step as one compiled program (`studies/program.py`), which the rule chooses for a training long enough to earn the
+compiling back; how long that takes stands beside it. Inference is float32 for all. `noisy`:
 interquartile range above 10 % of the median.
 
 """

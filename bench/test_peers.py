@@ -11,6 +11,7 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pytest
 import torch
@@ -68,13 +69,18 @@ class Contest:
         tasks["ours, loading"] = self.loading_step()
         if has_cpp_compiler():
             tasks[COMPILED] = partial(self.our_step(compile=True), *batch)
-        self.compute = dict.fromkeys(tasks, str(self.chosen))
+        self.compute = dict.fromkeys(tasks, str(self.chosen)) | {COMPILED: f"{self.chosen}, compiled"}
         for name in self.present():
             tasks[name] = self.notebook_step() if name == "notebook" else partial(self.their_step(name), *batch)
             self.compute[name] = "float32"
         if "timm" in tasks and self.chosen.dtype != "float32":
             tasks["timm, bfloat16"] = partial(self.their_step("timm", self.chosen.torch_dtype), *batch)
             self.compute["timm, bfloat16"] = self.chosen.dtype
+        if "timm" in tasks and has_cpp_compiler():
+            tasks["timm, compiled"] = partial(
+                self.their_step("timm", wrap=partial(torch.compile, dynamic=False)), *batch
+            )
+            self.compute["timm, compiled"] = "float32, compiled"
         return tasks
 
     def inference(self) -> dict[str, Task]:
@@ -110,10 +116,12 @@ class Contest:
 
         return task
 
-    def their_step(self, name: str, dtype: torch.dtype | None = None) -> Callable[..., object]:
-        """A peer's step with AdamW as torch makes it; ``dtype`` asks for autocast."""
+    def their_step(
+        self, name: str, dtype: torch.dtype | None = None, wrap: Callable[[nn.Module], Any] = lambda model: model
+    ) -> Callable[..., object]:
+        """A peer's step with AdamW as torch makes it; ``dtype`` asks for autocast, ``wrap`` for the compiler."""
         model = PEERS[name].build(self.config).to(self.device)
-        step = partial(peer_step, model, torch.optim.AdamW(model.parameters(), lr=0.0))
+        step = partial(peer_step, wrap(model), torch.optim.AdamW(model.parameters(), lr=0.0))
         return step if dtype is None else torch.autocast(torch.device(self.device).type, dtype)(step)
 
     def notebook_step(self) -> Task:

@@ -23,10 +23,8 @@ TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Measured on a CPU with bfloat16 instructions: below, conversions cost what products save
 BFLOAT16_FROM_EMBED_DIM = 64
 EXPLICIT_UP_TO_TOKENS = 256
-COMPILE_FROM_STEPS = 20_000
-"""Compiling takes 10 to 40 s of a CPU, which a step with GELU earns back in 1,000 to 15,000 (results/peers-cpu)."""
-COMPILED_ACTIVATION = "gelu"
-"""Fusing it is most of what compiling gains: with ReLU nothing was (results/precision-mnist-cpu)."""
+COMPILE_FROM_STEPS = 10_000
+"""Compiling takes 10 to 45 s of a CPU, which a step earns back in 2,000 to 8,000 (results/peers-cpu)."""
 CPP_COMPILERS = ("g++", "clang++")
 
 
@@ -51,7 +49,7 @@ def resolve(config: ViTConfig, recipe: Recipe, device: str, num_steps: int = 0) 
     """Replace every ``auto`` by the rule for this device and shape.
 
     CPU: attention written out, which beats torch's fused kernel for short sequences; bfloat16 autocast from
-    ``BFLOAT16_FROM_EMBED_DIM`` on where the processor multiplies bfloat16; for GELU the compiler from
+    ``BFLOAT16_FROM_EMBED_DIM`` on where the processor multiplies bfloat16; the compiler from
     ``COMPILE_FROM_STEPS`` on where there is one. GPU: torch's fused attention, no compiler.
 
     Args:
@@ -64,8 +62,7 @@ def resolve(config: ViTConfig, recipe: Recipe, device: str, num_steps: int = 0) 
     short = config.num_tokens <= EXPLICIT_UP_TO_TOKENS
     attention = "explicit" if on_cpu and short else "sdpa"
     dtype = "bfloat16" if has_bfloat16(device) and config.embed_dim >= BFLOAT16_FROM_EMBED_DIM else "float32"
-    gains = config.activation == COMPILED_ACTIVATION and num_steps >= COMPILE_FROM_STEPS
-    compiling = on_cpu and gains and has_cpp_compiler()
+    compiling = on_cpu and num_steps >= COMPILE_FROM_STEPS and has_cpp_compiler()
     return Compute(
         attention if recipe.attention == "auto" else recipe.attention,
         dtype if recipe.dtype == "auto" else recipe.dtype,
