@@ -110,11 +110,11 @@ def usable_cores() -> int:
 
 
 def commit() -> str:
-    """The checkout's short commit, ``+ changes`` when files differ from it, ``unknown`` outside a checkout."""
+    """The checkout's short commit, ``+ changes`` when files other than results differ, ``unknown`` outside a checkout."""
     root = Path(__file__).parent
     try:
         head = _git(root, "rev-parse", "--short", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return f"{head} + changes" if changed else head

@@ -7,6 +7,7 @@ piece, and for which the optimizer needs one call.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -56,15 +57,25 @@ class CompiledStep:
                 group["params"] = [nn.Parameter(vector)]
         self.optimizer = recipe.optimizer_of(groups)
 
+    def prepare(self, images: Tensor, labels: Tensor) -> float:
+        """Compile for batches of this shape, updating nothing and drawing nothing; returns the seconds it took."""
+        started = time.perf_counter()
+        with torch.random.fork_rng():
+            self._gradients(images, labels)
+        return time.perf_counter() - started
+
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
         """One update; returns the loss, detached. The first call compiles."""
-        with torch.no_grad():
-            gradients, loss = self.program(self.vectors, images, labels)
+        gradients, loss = self._gradients(images, labels)
         for group, gradient in zip(self.optimizer.param_groups, gradients, strict=True):
             for parameter, part in zip(group["params"], split(gradient, group["params"]), strict=True):
                 parameter.grad = part
         self.optimizer.step()
         return loss
+
+    def _gradients(self, images: Tensor, labels: Tensor) -> tuple[list[Tensor], Tensor]:
+        with torch.no_grad():
+            return self.program(self.vectors, images, labels)
 
 
 def in_one_vector(parameters: Sequence[nn.Parameter]) -> Tensor:

@@ -54,11 +54,12 @@ class Score:
 
 @dataclass(frozen=True)
 class Fit:
-    """A trained model, its learning curve and the seconds of training (evaluation left out)."""
+    """A trained model, its learning curve, the seconds of training (evaluation left out) and, apart, of compiling."""
 
     model: ViT
     curve: list[Epoch]
     train_seconds: float
+    compile_seconds: float = 0.0
 
 
 def fit(
@@ -85,6 +86,10 @@ def fit(
     model = initialised(config, seed).to(device).use_attention(compute.attention)
     step, optimizer = step_of(model, recipe, compute, device)
     prepare = Preparation(recipe, data)
+    compile_seconds = 0.0
+    if isinstance(step, CompiledStep):
+        first = torch.arange(recipe.batch_size)
+        compile_seconds = step.prepare(prepare.floats(data.train.images[first]), data.train.labels[first])
     order, shifts = stream(seed, "order"), stream(seed, "augmentation")
     curve, train_seconds = [], 0.0
     with dropout_stream(seed, device):
@@ -103,7 +108,7 @@ def fit(
             val = evaluate(model, data.val, prepare)
             curve.append(Epoch(epoch + 1, rate, train_loss, val.loss, val.accuracy, train_seconds))
             on_epoch(curve[-1])
-    return Fit(model, curve, train_seconds)
+    return Fit(model, curve, train_seconds, compile_seconds)
 
 
 def seed_of(recipe: Recipe, seed: int) -> int:

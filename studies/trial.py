@@ -158,6 +158,7 @@ def _scores(fitted: Fit, recipe: Recipe, data: DataSet) -> dict[str, Any]:
         "test_loss": test.loss,
         "train_loss": last.train_loss,
         "train_seconds": fitted.train_seconds,
+        "compile_seconds": fitted.compile_seconds,
         "curve": [epoch.as_dict() for epoch in fitted.curve],
         "test_correct": pack(test.correct),
     }

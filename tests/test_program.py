@@ -78,7 +78,19 @@ def test_a_compiled_training_can_be_repeated_dropout_included_and_seeds_share_th
     assert first.curve[0].train_loss == again.curve[0].train_loss != other.curve[0].train_loss
     assert first.curve[0].val_loss == again.curve[0].val_loss
     assert compiled_program.cache_info().misses == 1
+    assert first.compile_seconds > 10 * again.compile_seconds > 0
     assert first.model is not again.model
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_preparing_a_step_updates_and_draws_nothing():
+    model = initialised(CONFIG.replace(dropout=0.5), 0)
+    step = CompiledStep(model, RECIPE, resolve(CONFIG, RECIPE, "cpu"))
+    images, labels = torch.rand(4, 1, 28, 28), torch.arange(4)
+    before, state = [p.detach().clone() for p in model.parameters()], torch.get_rng_state()
+    assert step.prepare(images, labels) > 0
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
 
 
 def test_parameters_in_one_vector_are_views_of_it():
