@@ -110,7 +110,7 @@ def usable_cores() -> int:
 
 
 def commit() -> str:
-    """The checkout's short commit, ``+ changes`` when files other than results differ, ``unknown`` outside a checkout."""
+    """Short commit, ``+ changes`` when files other than results differ from it, ``unknown`` outside a checkout."""
     root = Path(__file__).parent
     try:
         head = _git(root, "rev-parse", "--short", "HEAD")
