@@ -14,7 +14,7 @@ ROOT = Path(vit.__file__).parents[1]
 LAYERS = (
     # one trial: train it, measure it
     {"data", "streams", "recipe", "provenance", "compute", "train", "trial", "weights"}
-    | {"dropouts", "graphed", "muon", "packed"},
+    | {"dropouts", "graphed", "muon", "packed", "program"},
     # which trials, each exactly once
     {"design", "catalog", "ledger", "executors", "measure", "packing", "progress", "runner"},
     # what a person reads

@@ -71,7 +71,10 @@ def test_the_maps_are_those_of_the_forward_pass(config, kernel, monkeypatch):
     model.use_attention(kernel)(images)
     monkeypatch.undo()
     for attention, (values, mixed) in zip(lens.attention_maps(model, images), seen, strict=True):
-        torch.testing.assert_close((attention @ values)[:, :, : mixed.shape[2]], mixed)
+        # one row a head and query, also where the last block has them stand behind one another over the bare tokens
+        mixed = mixed.flatten(1, 2)
+        reads = mixed.shape[1] // attention.shape[1]
+        torch.testing.assert_close((attention @ values)[:, :, :reads].flatten(1, 2), mixed)
 
 
 @every
