@@ -24,7 +24,7 @@ TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BFLOAT16_FROM_EMBED_DIM = 64
 EXPLICIT_UP_TO_TOKENS = 256
 COMPILE_FROM_STEPS = 10_000
-"""Compiling takes 10 to 45 s of a CPU, which a step earns back in 2,000 to 8,000 (results/peers-cpu)."""
+"""Compiling takes 13 to 32 s of a CPU, earned back within 7,000 steps in nine of ten cells (results/peers-cpu)."""
 CPP_COMPILERS = ("g++", "clang++")
 
 
