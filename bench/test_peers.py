@@ -69,7 +69,7 @@ class Contest:
         tasks["ours, loading"] = self.loading_step()
         if has_cpp_compiler():
             tasks[COMPILED] = partial(self.our_step(compile=True), *batch)
-        self.compute = dict.fromkeys(tasks, str(self.chosen)) | {COMPILED: f"{self.chosen}, compiled"}
+        self.compute = dict.fromkeys(tasks, str(self.chosen)) | {COMPILED: str(replace(self.chosen, compile=True))}
         for name in self.present():
             tasks[name] = self.notebook_step() if name == "notebook" else partial(self.their_step(name), *batch)
             self.compute[name] = "float32"
