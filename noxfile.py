@@ -1,7 +1,11 @@
 # /// script
 # dependencies = ["nox>=2025.2.9"]
 # ///
-"""Everything a person runs; `nox -l` lists it. One environment with torch serves all sessions but lint."""
+"""Everything a person runs; `nox -l` lists it. One environment with torch serves all sessions but lint.
+
+What a session measures goes to results/NAME, which git ignores; `vit-ablate publish NAME` copies it to
+results/published/NAME, which git keeps.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,8 @@ if not torch.cuda.is_available():
 """
 COMMAND = "import sys; sys.argv[0] = 'vit-ablate'; from studies.cli import main; main()"
 """The program `vit-ablate` where it is not installed."""
+
+ABREAST = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def program(session: nox.Session, name: str) -> str:
@@ -56,14 +62,17 @@ def env(session: nox.Session) -> None:
 
 @nox.session(requires=["env"], venv_backend="none", default=False)
 def ablations(session: nox.Session) -> None:
-    """Train the default study and write its tables: about ten minutes on two cores (-- --quick: a minute)."""
+    """Train the default study, and say how it compares with what was published: ten minutes on two cores.
+
+    With `-- --quick` the same table from less training, in a minute. Everything is written to results/<study>/.
+    """
     in_env(session, "vit-ablate", "run", "ablations")
 
 
 @nox.session(requires=["env"], venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """The whole test suite; the benches run in it once each, as tests."""
-    in_env(session, "python", "-m", "pytest")
+    """The whole test suite, a file a process; the benches run in it once each, as tests."""
+    in_env(session, "python", "-m", "pytest", *ABREAST)
 
 
 @nox.session(requires=["env"], venv_backend="none", default=False)
@@ -73,9 +82,22 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(requires=["env"], venv_backend="none", default=False)
+def chaos(session: nox.Session) -> None:
+    """Kill a real study 50 times at random moments, and see that its results stay the same bits; results/chaos/."""
+    session.env.setdefault("CHAOS_KILLS", "50")
+    in_env(session, "python", "-m", "pytest", "bench/test_chaos.py", "-x", "-s")
+
+
+@nox.session(requires=["env"], venv_backend="none", default=False)
 def calibration(session: nox.Session) -> None:
     """Prove the statistics on simulated studies: error rates, coverage, power; writes results/calibration/."""
     in_env(session, "vit-ablate", "calibrate")
+
+
+@nox.session(requires=["env"], venv_backend="none", default=False)
+def dashboard(session: nox.Session) -> None:
+    """Open a study in optuna-dashboard: `-- STUDY`, `-- STUDY --storage URL`; by default the one written to last."""
+    in_env(session, "vit-ablate", "dashboard")
 
 
 @nox.session(requires=[] if OWN_PYTHON else ["env"], venv_backend="none", default=False)
@@ -98,7 +120,17 @@ def gpu(session: nox.Session) -> None:
 def peers(session: nox.Session) -> None:
     """Time ours beside timm, vit-pytorch and transformers, and write results/peers-<device>/; its own environment."""
     session.install("-c", "constraints.txt", "-e", ".", *nox.project.dependency_groups(PYPROJECT, "bench", "peers"))
-    session.run("python", "-m", "pytest", "bench/test_peers.py", "--benchmark-enable", *session.posargs)
+    files = ("bench/test_peer_functions.py", "bench/test_peers.py")
+    session.run("python", "-m", "pytest", *files, "--benchmark-enable", *session.posargs)
+
+
+@nox.session(requires=["env"], venv_backend="none", default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation as a site that asks nobody for anything: docs/_site/index.html."""
+    groups = nox.project.dependency_groups(PYPROJECT, "docs")
+    pip = (program(session, "python"), "-m", "pip", "install", "-q", "-c", "constraints.txt")
+    session.run(*pip, *groups, external=True)
+    in_env(session, "python", "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "docs/_site")
 
 
 @nox.session(requires=["env"], venv_backend="none")

@@ -35,7 +35,7 @@ LARGE_STEP = 8 * MIB
 
 TensorTask = Callable[[], Tensor]
 TrainStep = Callable[[Any, torch.optim.Optimizer, Tensor, Tensor], Tensor]
-"""Callable model, optimizer, images ``(b, c, h, w)``, labels ``(b,)`` -> loss; as ``studies.train.train_step``."""
+"""Callable model, optimizer, images ``(b, c, h, w)``, labels ``(b,)`` -> loss; as ``steps.eager.train_step``."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class Cell:
 
 def eager_cells() -> Iterator[Cell]:
     """Every chunking, image, batch, layout and level; one channel has one layout only."""
-    for chunking, image, batch, layout, level in product(CHUNKINGS, IMAGES, BATCHES, LAYOUTS, LEVELS):
+    cutting = [name for name, chunking in CHUNKINGS.items() if chunking.cuts_images()]
+    for chunking, image, batch, layout, level in product(cutting, IMAGES, BATCHES, LAYOUTS, LEVELS):
         if layout == "contiguous" or IMAGES[image][0][0] > 1:
             yield Cell(chunking, image, batch, layout, level, "eager")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -15,8 +15,8 @@ COLOURS = {"einops": "#0072b2", "unfold": "#e69f00", "conv": "#009e73"}
 MARKERS = ("s", "D", "o", "^", "v", "P", "X")
 
 
-def draw(rows: Sequence[Row]) -> bytes:
-    """A PNG: eager rows on contiguous images; colour the backend, marker the chunking, x the ratio."""
+def draw(rows: Sequence[Row], path: Path) -> None:
+    """Save a PNG: eager rows on contiguous images; colour the backend, marker the chunking, x the ratio."""
     rows = [r for r in rows if r.cell.mode == "eager" and r.cell.layout == "contiguous" and r.backend != BASELINE]
     conditions = [(image, batch) for image in IMAGES for batch in BATCHES]
     chunkings = list(dict.fromkeys(row.cell.chunking for row in rows))
@@ -34,9 +34,7 @@ def draw(rows: Sequence[Row]) -> bytes:
     axes[0].invert_yaxis()
     figure.supxlabel(f"time over that of {BASELINE}, with 95 % interval (right of 1: slower)")
     _legend(figure, axes[0], backends, chunkings)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=110, metadata={"Software": None})
-    return png.getvalue()
+    figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
 
 
 def _dot(panel: Any, row: Row, y: float, marker: str) -> None:

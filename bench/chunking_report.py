@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.cells import LEVELS, Cell
 from bench.chunking_figure import draw
+from bench.files import write, write_text
 from bench.limits import Limits
 from bench.rows import BASELINE, Row
-from bench.tables import markdown_table, provenance_lines, write_atomically, write_csv
+from bench.tables import markdown_table, provenance_lines, write_csv
+from bench.timing import MARGIN
 
 INTRODUCTION = f"""# Cutting images into patches: einops against view/permute, unfold and convolution
 
@@ -43,8 +46,8 @@ def write_report(
     Raises:
         OSError: the folder cannot be written.
     """
-    write_csv(folder / "chunking.csv", [row.as_dict() | {"machine": provenance["machine"]} for row in rows])
-    write_atomically(folder / "chunking.png", draw(rows))
+    write_csv(folder, "chunking.csv", [row.as_dict() | {"machine": provenance["machine"]} for row in rows])
+    write(folder, "chunking.png", partial(draw, rows))
     rates = {f"matrix product {name}": f"{rate:,.0f} GFLOP/s" for name, rate in limits.gemm.items()}
     rates["copy"] = f"{limits.copy:,.1f} GB/s, read + written"
     parts = [INTRODUCTION, "".join(f"- {line}\n" for line in headline(rows)), "\n![ratios](chunking.png)\n"]
@@ -52,7 +55,7 @@ def write_report(
     if skipped:
         parts.append("\n## Not measured\n\n" + _skipped(skipped))
     parts.append("\n## Measured with\n\n" + provenance_lines({**provenance, **rates}))
-    write_atomically(folder / "chunking.md", "".join(parts))
+    write_text(folder, "chunking.md", "".join(parts))
 
 
 def headline(rows: Iterable[Row]) -> list[str]:
@@ -61,10 +64,13 @@ def headline(rows: Iterable[Row]) -> list[str]:
     rows = list(rows)
     for name in dict.fromkeys(row.backend for row in rows if row.backend != BASELINE):
         mine = [row for row in rows if row.backend == name and row.cell.mode == "eager"]
-        slower = sum(row.ratio.low > 1 for row in mine)
-        faster = sum(row.ratio.high < 1 for row in mine)
-        line = f"{name} against {BASELINE}: slower in {slower}, faster in {faster}, no difference measured in "
-        line += f"{len(mine) - slower - faster} of {len(mine)} eager cells"
+        same = sum(row.ratio.equivalent for row in mine)
+        slower = sum(row.ratio.low > 1 and not row.ratio.equivalent for row in mine)
+        faster = sum(row.ratio.high < 1 and not row.ratio.equivalent for row in mine)
+        line = (
+            f"{name} against {BASELINE}: slower in {slower}, faster in {faster}, the same within {100 * MARGIN:.0f} % "
+        )
+        line += f"in {same}, undecided in {len(mine) - slower - faster - same} of {len(mine)} eager cells"
         costs = [row for row in mine if row.step_share is not None and row.ratio.low > 1]
         worst = max(costs, key=lambda row: row.step_share or 0.0, default=None)
         if worst is not None:

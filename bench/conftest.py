@@ -11,8 +11,9 @@ import torch
 from bench.cells import Cell, compiled_cells, eager_cells, left_out
 from bench.chunking_report import headline, write_report
 from bench.compare import THRESHOLD, Baseline, load_baseline
-from bench.doctor import device_label, machine, pick_device, provenance
+from bench.doctor import provenance
 from bench.limits import Limits, measure_limits
+from bench.machine import device_label, pick_device, processor_label
 from bench.rows import Protocol, Row, with_verdicts
 
 BENCH: pytest.StashKey[Bench] = pytest.StashKey()
@@ -39,8 +40,9 @@ class Bench:
         self.threshold = float(str(option("threshold", THRESHOLD)))
         self.comparing = option("compare") is not None
         if self.comparing:
-            kept = Path(str(option("compare") or self.folder / "chunking.csv"))
-            self.baseline = load_baseline(kept, machine(self.protocol.device))
+            published = self.folder.parent / "published" / self.folder.name / "chunking.csv"
+            kept = Path(str(option("compare") or published))
+            self.baseline = load_baseline(kept, processor_label(self.protocol.device))
 
     @cached_property
     def first_limits(self) -> Limits:
@@ -84,7 +86,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="",
         metavar="CSV",
-        help="fail where a kept chunking.csv got slower (default: the one in --results); writes nothing",
+        help="fail where a kept chunking.csv got slower (default: the published one); writes nothing",
     )
     text = f"factor from which --compare counts a row as slower (default: {THRESHOLD})"
     group.addoption("--threshold", type=float, default=THRESHOLD, help=text)

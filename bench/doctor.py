@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +12,16 @@ from pathlib import Path
 import torch
 
 from bench.limits import Limits, measure_limits
+from bench.machine import (
+    capabilities,
+    cpu_name,
+    gpu_name,
+    memory_gib,
+    pick_device,
+    processor_label,
+    system,
+    usable_cores,
+)
 
 PACKAGES = ("torch", "numpy", "einops", "optuna", "scipy", "pandas", "matplotlib")
 
@@ -30,8 +39,10 @@ def diagnose(device: str = "auto", measure: bool = True) -> list[tuple[str, str]
         ("commit", commit()),
         ("python", platform.python_version()),
         *((name, _version(name)) for name in PACKAGES),
-        ("system", f"{platform.system()} {platform.machine()}"),
+        ("system", system()),
         ("cpu", cpu_name()),
+        ("capabilities", ", ".join(capabilities()) or "unknown"),
+        ("memory", f"{memory_gib()} GiB"),
         ("cores", f"{usable_cores()} usable of {os.cpu_count()}"),
         ("torch threads", f"{torch.get_num_threads()} (OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')})"),
         ("gpu", gpu_name() or "none"),
@@ -56,7 +67,7 @@ def provenance(command: str, device: str) -> dict[str, str]:
     return {
         "commit": commit(),
         "versions": f"python {platform.python_version()}, {package_versions('torch', 'numpy', 'einops')}",
-        "machine": machine(device),
+        "machine": processor_label(device),
         "threads": str(torch.get_num_threads()),
         "command": command,
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -66,47 +77,6 @@ def provenance(command: str, device: str) -> dict[str, str]:
 def package_versions(*packages: str) -> str:
     """For example ``torch 2.13.0, numpy 2.4.6``."""
     return ", ".join(f"{name} {_version(name)}" for name in packages)
-
-
-def machine(device: str) -> str:
-    """The processor that did the work, for example ``AMD EPYC, 2 cores``."""
-    return (gpu_name() or device) if device.startswith("cuda") else f"{cpu_name()}, {usable_cores()} cores"
-
-
-def device_label(device: str) -> str:
-    """A short name for folders: ``cpu``, ``mps``, or the GPU's model such as ``h100``."""
-    if not device.startswith("cuda"):
-        return device
-    model = re.search(r"\b[A-Z]*\d+[A-Z]*\b", gpu_name() or "")
-    return model.group().lower() if model else "cuda"
-
-
-def pick_device() -> str:
-    """``cuda`` or ``mps`` where there is one, else ``cpu``."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def gpu_name() -> str | None:
-    """The first CUDA device, or None."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
-def cpu_name() -> str:
-    """The processor's model name."""
-    try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    except OSError:
-        found = None
-    return found.group(1).strip() if found else platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def commit() -> str:

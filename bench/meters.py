@@ -2,7 +2,7 @@
 
 from bench.flops import count_flops
 from bench.memory import HostPeak, Memory, host_peak, peak_memory
-from bench.predicted_memory import predict_peak, training
+from bench.predicted_memory import predict_peak, train_step_builder
 from bench.timing import Ratio, Timing, interleaved, paired_ratio, synchronize, warm_up
 
 __all__ = [
@@ -17,6 +17,6 @@ __all__ = [
     "peak_memory",
     "predict_peak",
     "synchronize",
-    "training",
+    "train_step_builder",
     "warm_up",
 ]

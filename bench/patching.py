@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from vit.chunking import BACKENDS
 
 Cut = Callable[[Tensor], Tensor]
 """Images ``(b, c, h, w)`` to flat patches ``(b, n, c*ph*pw)``."""
-Embed = Callable[[Tensor, nn.Linear], Tensor]
+Embed = Callable[[Tensor, Any], Tensor]
 """Images ``(b, c, h, w)`` and a layer to embeddings ``(b, n, d)``."""
 
 GRID = ("horizontal", "vertical", "tiles")
@@ -60,6 +61,9 @@ class Patched(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits."""
         model = self.model
-        tokens = model.positional.add(model.prefix(self.embed(images, model.patch_embedding)))
+        layer = model.patch_embedding
+        if not isinstance(model.patch_norm, nn.Identity):
+            layer = nn.Sequential(model.patch_norm, layer)
+        tokens = model.positional.add(model.prefix(self.embed(images, layer)))
         logits: Tensor = model.read(tokens)
         return logits

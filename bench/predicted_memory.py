@@ -6,7 +6,8 @@ and what the caller says is resident besides. That is what ``torch.cuda.max_memo
 Not counted: workspace inside a kernel (cuBLAS keeps 8 to 32 MiB per process and fused attention's backward
 some float32 sums), segments that the allocator reserves beyond the tensors, and the CUDA context.
 
-Calibrated: the tracer, against the peak of the CPU allocator over real steps (``bench/test_memory.py``).
+Calibrated: the tracer, against the peak of the CPU allocator over real steps, the workspace of matrix products
+counted apart (``bench/cpu_memory.py``, ``bench/test_memory.py``).
 ``_AsOnGpu``, what a GPU does differently, is written from torch's sources and is compared with
 ``max_memory_allocated`` where there is a GPU.
 """
@@ -15,13 +16,13 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -35,10 +36,13 @@ CUDA_BLOCK = 512
 STEPS = 2
 """The first step makes the optimizer's state, the second begins with all of it and the old gradients."""
 
+WANT_CONTIGUOUS = frozenset({torch.ops.aten._softmax.default, torch.ops.aten._softmax_backward_data.default})
+"""Operators that copy strided arguments for as long as they run (aten/src/ATen/native/SoftMax.cpp, cuda/SoftMax.cu)."""
+
 Step = Callable[[], object]
 Builder = Callable[[], Step]
-TrainStep = Callable[[nn.Module, torch.optim.Optimizer, Tensor, Tensor], object]
-"""Callable model, optimizer, images ``(b, c, h, w)``, labels ``(b,)``; as ``studies.train.train_step``."""
+TrainStep = Callable[[Tensor, Tensor], object]
+"""Images ``(b, c, h, w)`` and labels ``(b,)``: forward, backward and update."""
 
 
 def predict_peak(build: Builder, resident_bytes: int = 0) -> Memory:
@@ -73,11 +77,10 @@ def traced_peak(build: Builder, block: int = 1, as_on_gpu: bool = False) -> int:
     return int(storages.peak)
 
 
-def training(
+def train_step_builder(
     config: ViTConfig,
     batch_size: int,
-    train_step: TrainStep,
-    build_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+    step_of: Callable[[ViT], TrainStep],
     attention: str = "sdpa",
     device: str = "cpu",
 ) -> Builder:
@@ -86,8 +89,7 @@ def training(
     Args:
         config: the model.
         batch_size: images a step.
-        train_step: forward, backward and update.
-        build_optimizer: from the parameters.
+        step_of: a model's train step, with its optimizer; as ``steps.choice.step_of``.
         attention: an entry of ``ATTENTION_KERNELS``.
         device: where; ``predict_peak`` wants ``cpu``.
     """
@@ -98,12 +100,12 @@ def training(
         model = copy.deepcopy(original)  # without data, where the trace asks for that
         if device != "cpu":
             model.to(device)
-        optimizer = build_optimizer(model.parameters())
+        train_step = step_of(model)
 
         def step() -> object:
             images = torch.zeros(batch_size, config.in_channels, *config.image_shape, device=device)
             labels = torch.zeros(batch_size, dtype=torch.int64, device=device)
-            return train_step(model, optimizer, images, labels)
+            return train_step(images, labels)
 
         return step
 
@@ -124,19 +126,42 @@ class _Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for leaf in tree_leaves((args, kwargs, out)):
             if isinstance(leaf, Tensor):
                 self._add(leaf.untyped_storage())
+        if not _in_place_elsewhere(func, args):
+            self.peak = max(self.peak, self.total)
+        if func in WANT_CONTIGUOUS:
+            copied = sum(self._rounded(leaf.nbytes) for leaf in args if _is_strided(leaf))
+            self.peak = max(self.peak, self.total + copied)
         return out
 
     def _add(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata
         if key in self.sizes:
             return
-        self.sizes[key] = -(-storage.nbytes() // self.block) * self.block
+        self.sizes[key] = self._rounded(storage.nbytes())
         self.total += self.sizes[key]
-        self.peak = max(self.peak, self.total)
         weakref.finalize(storage, self._remove, key).atexit = False
 
     def _remove(self, key: int) -> None:
         self.total -= self.sizes.pop(key)
+
+    def _rounded(self, num_bytes: int) -> int:
+        return -(-num_bytes // self.block) * self.block
+
+
+def _in_place_elsewhere(func: Any, args: Any) -> bool:
+    """Whether this adds up two gradients of a tensor that was read twice, as autograd does it in place with data.
+
+    It does so where nobody else holds the first (torch/csrc/autograd/input_buffer.cpp, accumulate). Tensors without
+    data always get a new one in the trace, and the first is gone before the next call.
+    """
+    if func is not torch.ops.aten.add.Tensor or torch._C._current_graph_task_id() == -1 or _is_strided(args[0]):
+        return False
+    storage = args[0].untyped_storage()
+    return bool(torch._C._storage_Use_Count(storage._cdata) == 2)  # the gradient and this handle
+
+
+def _is_strided(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor) and not leaf.is_contiguous()
 
 
 class _AsOnGpu(TorchFunctionMode):
@@ -193,18 +218,3 @@ def _gpu_attention(
     fused = torch.ops.aten._scaled_dot_product_efficient_attention
     found: Tensor = fused(q, k, v, attn_mask, torch.is_grad_enabled(), dropout_p, is_causal)[0]
     return found
-
-
-@contextmanager
-def cpu_peak() -> Iterator[list[int]]:
-    """The CPU allocator's own peak over a block, in bytes above its begin: the list's one entry, set at the end."""
-    found: list[int] = []
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
-        yield found
-    total = peak = 0
-    for event in profile.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            total += event.nbytes()
-            peak = max(peak, total)
-    found.append(peak)

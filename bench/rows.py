@@ -14,7 +14,7 @@ import torch
 from bench.cells import Cell, TrainStep, build, reference, work
 from bench.flops import count_flops
 from bench.limits import Limits
-from bench.timing import Ratio, Task, Timing, interleaved, paired_ratio, synchronize
+from bench.timing import MARGIN, Ratio, Task, Timing, interleaved, paired_ratio, synchronize
 from vit import ViT
 
 BASELINE = "manual"
@@ -135,8 +135,10 @@ def verdict(row: Row) -> str:
     ratio = row.ratio
     if row.backend == BASELINE:
         return "the baseline"
+    if ratio.equivalent:
+        return f"the same within {100 * MARGIN:.0f} % ({percent(ratio.low - 1)} to {percent(ratio.high - 1)})"
     if not ratio.differs:
-        return f"no measurable difference ({percent(ratio.low - 1)} to {percent(ratio.high - 1)})"
+        return f"undecided ({percent(ratio.low - 1)} to {percent(ratio.high - 1)})"
     word = "slower" if ratio.ratio > 1 else "faster"
     factor = max(ratio.ratio, 1 / ratio.ratio)
     amount = f"{factor:.1f}x" if factor >= 1.15 else f"{100 * abs(ratio.ratio - 1):.1f} %"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from torch.profiler import ProfilerActivity, profile
 
-from bench.tables import markdown_table, provenance_lines, write_atomically, write_csv
+from bench.files import write_text
+from bench.tables import markdown_table, provenance_lines, write_csv
 from bench.timing import Task, warm_up
 
 # kind -> what its operators' names contain; the first that fits counts
@@ -62,13 +63,13 @@ def write_profile(folder: Path, parts: Sequence[Part], headline: str, provenance
     Raises:
         OSError: the folder cannot be written.
     """
-    write_csv(folder / "profile.csv", [asdict(part) for part in parts])
+    write_csv(folder, "profile.csv", [asdict(part) for part in parts])
     lines = [[p.kind, f"{p.milliseconds:.2f}", f"{p.share:.1%}", f"{p.calls:.0f}"] for p in parts]
     table = markdown_table(["part", "ms a step", "share", "operators a step"], lines)
     title = "# Where the time of our train step goes"
     note = "FLOPs of a step: three times those of the forward pass. Times are torch.profiler's, its own cost included."
     text = f"{title}\n\n{headline}\n{note}\n\n{table}\n## Measured with\n\n{provenance_lines(provenance)}"
-    write_atomically(folder / "profile.md", text)
+    write_text(folder, "profile.md", text)
 
 
 def _kind(name: str) -> str:

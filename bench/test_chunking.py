@@ -15,7 +15,7 @@ from bench.compare import slowdowns
 from bench.conftest import BENCH
 from bench.patching import cutters
 from bench.rows import check_equal, measure_cell
-from studies.train import train_step
+from studies.training.steps.eager import train_step
 from vit import CHUNKINGS
 from vit.chunking import BACKENDS
 

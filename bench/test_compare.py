@@ -57,7 +57,7 @@ def test_verdicts_in_words():
     assert [r.verdict for r in rows[:4]] == [
         "the baseline",
         "einops 1.9x slower at batch 1, 9 us a call: 0.2 % of a train step",
-        "no measurable difference (-3.0 % to +5.0 %)",
+        "undecided (-3.0 % to +5.0 %)",
         "conv 2.0x faster at batch 1, 5 us a call: 0.11 % of a train step",
     ]
     assert rows[0].limit_share == pytest.approx(2 * 28 * 28 * 4 / 20e9 / 10e-6)

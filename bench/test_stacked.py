@@ -12,19 +12,20 @@ import pytest
 import torch
 
 from bench.conftest import BENCH
-from bench.doctor import gpu_name, provenance
+from bench.doctor import provenance
+from bench.machine import gpu_name
 from bench.tables import write_both
 from bench.timing import Task, Timing, interleaved, paired_ratio
-from studies.compute import resolve
 from studies.data import load
-from studies.design import Cell
-from studies.measure import train_task
-from studies.packing import pack_task
-from studies.recipe import Recipe
+from studies.design.plan import Cell
+from studies.running.measure import train_task
+from studies.running.pack_timing import pack_task
+from studies.training.recipe import Recipe
+from studies.trial.setup import Setup
 from vit import PRESETS, ViT
 
 MODELS = (1, 2, 8, 32)
-CELL = Cell("notebook", {}, PRESETS["notebook"], Recipe(max_translation=2), "mnist")
+CELL = Cell("notebook", {}, Setup(PRESETS["notebook"], Recipe(max_translation=2), "mnist"))
 TARGET, FAST_GPUS = 2.0, ("H100", "H200", "B200", "B300")
 """32 seeds in at most so many times the time of one, on a GPU of that class."""
 TITLE = """# Many seeds as one program
@@ -32,7 +33,7 @@ TITLE = """# Many seeds as one program
 A training step of so many models (the notebook's net, batches of 128 with their preparation) against one of one
 model by itself, in one run, with the 95 % interval of the ratio. `models gain` is how many times more models a
 second are trained than one by one. `cuda graph` is what studies use on a GPU, `eager` what they use elsewhere. On a CPU
-studies do not pack unless told to with `--pack`.
+`bench/test_packs.py` says more.
 """
 
 
@@ -41,7 +42,8 @@ def kinds(device: str) -> list[str]:
 
 
 def alone(device: str, kind: str) -> Task:
-    data, compute = load(CELL.dataset).to(device), resolve(CELL.config, CELL.recipe, device)
+    data = load(CELL.dataset).to(device)
+    compute = CELL.to_train.compute_on(device, len(data.train))
     model = ViT(CELL.config).to(device).use_attention(compute.attention)
     return train_task(model, CELL, data, compute, as_graph=kind == "cuda graph")
 

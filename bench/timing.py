@@ -53,6 +53,10 @@ class Timing:
         return units / self.median
 
 
+MARGIN = 0.02
+"""Of a time: 2 % do not matter, as in the tables of speed."""
+
+
 @dataclass(frozen=True)
 class Ratio:
     """A geometric mean ratio with the bounds of its 95 % interval."""
@@ -65,6 +69,11 @@ class Ratio:
     def differs(self) -> bool:
         """Whether the interval leaves 1 out."""
         return self.low > 1.0 or self.high < 1.0
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether the interval lies within ``MARGIN`` of 1: a difference that matters to nobody."""
+        return self.low >= 1 - MARGIN and self.high <= 1 + MARGIN
 
 
 def interleaved(

@@ -13,9 +13,13 @@ import torch
 from sqlalchemy import Engine, event
 
 import studies.catalog  # noqa: F401  registers the studies
-from studies.design import STUDIES, Cell, Plan, Trial, expand
-from studies.ledger import Ledger
-from studies.trial import describe, pack
+from studies.design.expand import expand
+from studies.design.plan import Cell, Plan, Trial
+from studies.design.study import STUDIES
+from studies.ledger.folder import ResultsFolder
+from studies.ledger.ledger import Ledger
+from studies.trial.record import pack
+from studies.trial.trial import describe
 
 ABILITY = {"horizontal": 0.0, "vertical": -0.02, "tiles": 0.30}
 ABILITY |= {"none": -0.9, "learned": 0.0, "sinusoidal": 0.05, "rope2d": 0.22} | {"cls": 0.0, "mean": 0.04}
@@ -31,7 +35,7 @@ def plan(seeds: int = 5, name: str = "ablations", device: str = "cpu") -> Plan:
     made = expand(study, device)
     levels = {"chunking": "tiles", "positional": "rope2d", "pooling": "max"}
     reason = "no pooling is called 'max'; choices: cls, mean, map"
-    impossible = Cell("tiles/rope2d/max", levels, None, study.recipe, study.dataset, reason)
+    impossible = Cell("tiles/rope2d/max", levels, None, reason)
     return dataclasses.replace(made, cells=[*made.cells, impossible])
 
 
@@ -53,16 +57,16 @@ def careless() -> Iterator[None]:
 def ledger(folder: Path, made: Plan | None = None, fail: bool = True, memory: bool = False) -> Ledger:
     """A storage in which every trial of a plan is over; one of them failed."""
     made = made or plan()
-    found = Ledger(folder, create=True)
+    found = ResultsFolder(folder).ledger(create=True)
     found.plan = made
     facts = {"cpu": "Abacus 9000", "cores": 2, "memory_gib": 16.0, "system": "Linux x86_64"}
     found.note("provenance", {"command": "vit-ablate run ablations", "workers": 2, "machine": facts})
-    found.measurement = {cell.content_hash: measured(cell, i, memory) for i, cell in enumerate(made.runnable)}
+    found.add_measurement({cell.content_hash: measured(cell, i, memory) for i, cell in enumerate(made.runnable)})
     difficulty = np.random.default_rng(0).normal(-3.2, 1.7, IMAGES)
     for number, trial in enumerate(made.trials):
         entry = found.enqueue(trial)
         found.claim(entry)
-        known = describe(trial.cell.config, trial.cell.recipe, trial.seed, "cpu") | {"dirty": False}
+        known = describe(trial.setup, trial.seed, "cpu") | {"dirty": False}
         if fail and trial.cell.name == "vertical/none/cls" and trial.seed == 0:
             found.fail(entry, REASON, known)
         else:

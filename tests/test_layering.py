@@ -1,4 +1,4 @@
-"""An import points down: ``vit`` below ``bench`` below ``studies``, whose modules stand in layers."""
+"""An import points down: ``vit`` below ``bench`` below ``studies``, whose rooms stand in one strict order."""
 
 import ast
 import sys
@@ -7,25 +7,45 @@ from pathlib import Path
 
 import pytest
 
+import studies
 import vit
 
 ROOT = Path(vit.__file__).parents[1]
 
-LAYERS = (
-    # one trial: train it, measure it
-    {"data", "streams", "recipe", "provenance", "compute", "train", "trial", "weights"}
-    | {"dropouts", "graphed", "muon", "packed", "program"},
-    # which trials, each exactly once
-    {"design", "catalog", "ledger", "executors", "measure", "packing", "progress", "runner"},
-    # what a person reads
-    {"paired", "power", "statistics", "contrasts", "calibration", "anova", "pareto", "seed_variance"}
-    | {"tables", "figures", "pictures", "markdown", "report", "screen", "looking", "export", "comparison", "compared"}
-    | {"answer", "phrases", "front", "findings", "charts", "sortable", "embedded", "galleries", "html"},
-    # what a person types
-    {"cli"},
+ROOMS = (
+    "cli",
+    "report",
+    "findings",
+    "running",
+    "ledger",
+    "catalog",
+    "design",
+    "trial",
+    "training",
+    "data",
+    "statistics",
 )
-LAYER_OF = {unit: number for number, layer in enumerate(LAYERS) for unit in layer}
-CATALOG_MAY_IMPORT = ("studies.catalog", "studies.design", "studies.recipe", "vit")
+"""From the top of the house to the bottom, as the docstring of ``studies`` draws it."""
+
+WALLS = {
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "optuna": {"ledger"},
+    "optuna_dashboard": {"ledger"},
+    "sqlalchemy": {"ledger"},
+    "filelock": {"ledger"},
+    "scipy": {"statistics"},
+    "statsmodels": {"statistics"},
+    "patsy": {"statistics"},
+    "jinja2": {"report"},
+    "pooch": {"data"},
+    "platformdirs": {"data"},
+    "matplotlib": {"report"},
+}
+"""Library -> the rooms that may import it."""
+STANDS_ALONE = "statistics"
+CATALOG_MAY_IMPORT = ("studies.catalog", "studies.design", "studies.training.recipe", "vit")
+MOST_LINES = 250
 
 
 def imports(source: str, package: str) -> Iterator[str]:
@@ -49,8 +69,7 @@ def modules(package: str) -> list[pytest.param]:
     return [pytest.param(file, id=str(file.relative_to(ROOT))) for file in files]
 
 
-def unit_of(file: Path) -> str:
-    """A module of ``studies``, or a folder of it, by its name in the table above."""
+def room_of(file: Path) -> str:
     return file.relative_to(ROOT / "studies").parts[0].removesuffix(".py")
 
 
@@ -70,24 +89,33 @@ def test_bench_stands_on_vit(file):
 
 
 @pytest.mark.parametrize("file", modules("studies"))
-def test_every_module_of_studies_has_a_layer(file):
-    unit = unit_of(file)
-    assert unit in {"__init__", *LAYER_OF}, (
-        f"studies.{unit} stands in no layer: add it to LAYERS in {Path(__file__).name}"
-    )
+def test_every_module_stands_in_a_room(file):
+    assert room_of(file) in {"__init__", *ROOMS}, f"{room_of(file)} is no room of {', '.join(ROOMS)}"
 
 
 @pytest.mark.parametrize("file", modules("studies"))
-def test_studies_imports_point_down(file):
-    unit = unit_of(file)
-    ceiling = -1 if unit == "__init__" else LAYER_OF.get(unit, len(LAYERS))
+def test_a_room_imports_from_rooms_below_it(file):
+    room = room_of(file)
+    below = ROOMS[ROOMS.index(room) :] if room in ROOMS else ROOMS  # the front door stands above all of them
     upward = [
         name
         for name in imports_of(file)
-        if top(name) == "tests"
-        or (name.startswith("studies.") and LAYER_OF.get(name.split(".")[1], len(LAYERS)) > ceiling)
+        if top(name) == "tests" or (name.startswith("studies.") and name.split(".")[1] not in below)
     ]
-    assert upward == [], f"studies.{unit} may import its own layer and those below: {LAYERS[: ceiling + 1]}"
+    assert upward == [], f"studies.{room} may import from {', '.join(below)}"
+
+
+@pytest.mark.parametrize("file", modules(f"studies/{STANDS_ALONE}"))
+def test_statistics_imports_nothing_of_this_project(file):
+    ours = [name for name in imports_of(file) if top(name) in {"studies", "bench", "vit"}]
+    assert [name for name in ours if not name.startswith(f"studies.{STANDS_ALONE}")] == []
+
+
+@pytest.mark.parametrize("file", modules("studies"))
+def test_a_library_stays_in_its_room(file):
+    room = room_of(file)
+    astray = [name for name in imports_of(file) if room not in WALLS.get(top(name), {room})]
+    assert astray == [], {top(name): WALLS[top(name)] for name in astray}
 
 
 @pytest.mark.parametrize("file", modules("studies/catalog"))
@@ -95,6 +123,22 @@ def test_a_catalog_entry_is_a_declaration(file):
     allowed = {"vit", *sys.stdlib_module_names}
     names = [name for name in imports_of(file) if top(name) not in allowed]
     assert [name for name in names if not name.startswith(CATALOG_MAY_IMPORT)] == []
+
+
+@pytest.mark.parametrize("file", modules("studies"))
+def test_a_module_is_one_idea(file):
+    lines = len(file.read_text(encoding="utf-8").splitlines())
+    assert lines <= MOST_LINES, f"{lines} lines: which two ideas are in it?"
+
+
+def test_the_drawing_names_the_rooms_in_order():
+    drawn = [line.split("/")[0].strip() for line in studies.__doc__.splitlines() if line.startswith("    ")]
+    assert drawn == list(ROOMS)
+
+
+def test_every_room_exists():
+    folders = {path.parent.name for path in (ROOT / "studies").glob("*/__init__.py")}
+    assert folders == set(ROOMS)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -15,13 +16,20 @@ import pytest
 import torch
 
 from studies import cli
-from studies.design import Plan, Study, Trial, expand
-from studies.ledger import Ledger
-from studies.measure import Effort
-from studies.progress import Observer
-from studies.recipe import Recipe
-from studies.runner import Runner
-from studies.trial import Outcome, describe, pack, run_trial, run_trials
+from studies.design.expand import expand
+from studies.design.plan import Plan, Trial
+from studies.design.study import Study
+from studies.ledger.folder import ResultsFolder
+from studies.ledger.ledger import Ledger
+from studies.ledger.urls import file_of
+from studies.running.effort import Effort
+from studies.running.processes import ProcessExecutor
+from studies.running.progress import Observer
+from studies.running.runner import Runner
+from studies.training.recipe import Recipe
+from studies.trial.record import Outcome, pack
+from studies.trial.setup import Setup
+from studies.trial.trial import describe, run_trial, run_trials
 from vit import ViTConfig
 
 MODEL = ViTConfig(chunking="horizontal", patch_size=14, embed_dim=8, depth=1, num_heads=1)
@@ -54,9 +62,17 @@ def settings(**changes: Any) -> list[str]:
 
 
 def run(plan: Plan, folder: Path, workers: int = 2, observer: Observer | None = None, **options: Any) -> Ledger:
-    ledger = Ledger(folder, create=True)
-    Runner(plan, ledger, workers, BRIEFLY, observer, **options).run()
+    place = ResultsFolder(folder)
+    ledger = place.ledger(create=True)
+    Runner(plan, ledger, place, ProcessExecutor(workers), BRIEFLY, observer, **options).run()
     return ledger
+
+
+def home(ledger: Ledger) -> ResultsFolder:
+    """Where an embedded ledger lies."""
+    file = file_of(ledger.url)
+    assert file is not None
+    return ResultsFolder(file.parent)
 
 
 def states(ledger: Ledger) -> dict[str, int]:
@@ -65,12 +81,14 @@ def states(ledger: Ledger) -> dict[str, int]:
 
 
 def outcomes(ledger: Ledger) -> dict[str, dict[str, Any]]:
-    """What training decides, by trial; without times, memory and place."""
-    found = {}
-    for entry in ledger.entries().values():
-        curve = [{k: v for k, v in point.items() if k != "seconds"} for point in entry.record["curve"]]
-        found[entry.content_hash] = {name: entry.record[name] for name in OUTCOME} | {"curve": curve}
-    return found
+    """What training decides, by trial."""
+    return {entry.content_hash: decided(entry.record) for entry in ledger.entries().values()}
+
+
+def decided(record: dict[str, Any]) -> dict[str, Any]:
+    """What training decides of a record: without times, memory and place."""
+    curve = [{k: v for k, v in point.items() if k != "seconds"} for point in record["curve"]]
+    return {name: record[name] for name in OUTCOME} | {"curve": curve}
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
@@ -105,11 +123,11 @@ def start(output: Path, *words: str) -> subprocess.Popen[str]:
 # What workers run instead of `run_trial` in some tests; they import this module.
 
 
-def killed_on_wide_tiles(config: ViTConfig, recipe: Recipe, *more: Any) -> Outcome:
+def killed_on_wide_tiles(setup: Setup, *more: Any) -> Outcome:
     """Dies in the middle, as if the system were out of memory, for one arm of the study `trouble`."""
-    if config.patch_size == (14, 28) and recipe.learning_rate < 1:
+    if setup.config.patch_size == (14, 28) and setup.recipe.learning_rate < 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    return run_trial(config, recipe, *more)
+    return run_trial(setup, *more)
 
 
 def marked(*all_of_it: Any) -> Outcome:
@@ -156,10 +174,10 @@ def filled(folder: Path) -> Ledger:
         base=MODEL.replace(chunking="tiles"),
         seeds=3,
     )
-    ledger = Ledger(folder, create=True)
+    ledger = ResultsFolder(folder).ledger(create=True)
     ledger.plan = made
     ledger.note("provenance", {"command": "vit-ablate run tiny", "workers": 2, "machine": {"cpu": "Abacus 1"}})
-    ledger.measurement = {cell.content_hash: measured(i) for i, cell in enumerate(made.runnable)}
+    ledger.add_measurement({cell.content_hash: measured(i) for i, cell in enumerate(made.runnable)})
     for i, trial in enumerate(made.trials):
         entry = ledger.enqueue(trial)
         if trial.cell.name == "14x28/mean" and trial.seed == 2:
@@ -180,8 +198,8 @@ def measured(i: int) -> dict[str, Any]:
 
 
 def described(trial: Trial) -> dict[str, Any]:
-    assert trial.cell.config is not None
-    return describe(trial.cell.config, trial.cell.recipe, trial.seed, "cpu")
+    compute = trial.setup.compute_on("cpu", 50_000)
+    return describe(trial.setup, trial.seed, "cpu") | dataclasses.asdict(compute)
 
 
 def scored(i: int) -> dict[str, Any]:

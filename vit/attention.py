@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from vit.few_queries import read
+from vit.norms import NORMS
 from vit.positional import Positional
-from vit.registry import Registry
+from vit.registry import Component, Registry
 
 if TYPE_CHECKING:
     from vit.config import ViTConfig
@@ -57,15 +59,27 @@ def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tenso
 class RowLinear(nn.Linear):
     """A linear layer that can compute some of its outputs alone."""
 
+    one_model: ClassVar[bool] = True
+    """Whether ``weight`` is one matrix; stacked layers have one of every model."""
+
     def some(self, inputs: Tensor, rows: slice) -> Tensor:
         """``(..., in_features) -> (..., rows)``: what ``forward(inputs)[..., rows]`` is, without the rest."""
         return F.linear(inputs, self.weight[rows], None if self.bias is None else self.bias[rows])
 
 
-class Attention(nn.Module):
-    """Self-attention of a pre-norm block: ``(b, n, d) -> (b, n, d)`` (ViT paper, appendix A)."""
+ATTENTION_TYPES: Registry[type[Attention]] = Registry("attention type")
+
+
+@ATTENTION_TYPES.register("softmax")
+class Attention(Component, nn.Module):
+    """Self-attention of a pre-norm block: softmax(q k^T / sqrt(head_dim)) v (ViT paper, appendix A).
+
+    ``(b, n, d) -> (b, n, d)``; with ``qk_norm`` queries and keys are normalised per head (arXiv 2302.05442, section 2).
+    """
 
     kernel: str = "explicit"
+    plain: bool
+    """Whether logits are linear in the keys' tokens, so that few queries need not compute keys."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
@@ -74,9 +88,13 @@ class Attention(nn.Module):
         self.qkv = RowLinear(config.embed_dim, 3 * config.embed_dim, bias=config.qkv_bias)
         self.proj = nn.Linear(config.embed_dim, config.embed_dim) if config.out_proj else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
+        self.plain = not config.qk_norm
+        norm, head = NORMS[config.norm], (config.head_dim, config.norm_eps)
+        self.q_norm = norm.build(*head) if config.qk_norm else nn.Identity()
+        self.k_norm = norm.build(*head) if config.qk_norm else nn.Identity()
 
     def heads(self, tokens: Tensor, positional: Positional, reads: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values ``(b, heads, n, head_dim)``, rotated where the scheme rotates.
+        """Queries, keys and values ``(b, heads, n, head_dim)``, normalised and rotated where that is asked for.
 
         With ``reads`` only so many queries, of the first tokens.
         """
@@ -87,7 +105,12 @@ class Attention(nn.Module):
             d = self.qkv.in_features
             (q,) = self._split(self.qkv.some(tokens[:, :reads], slice(d)))
             k, v = self._split(self.qkv.some(tokens, slice(d, None)))
-        return positional.rotate(q), positional.rotate(k), v
+        return positional.rotate(self.q_norm(q)), positional.rotate(self.k_norm(k)), v
+
+    def bias(self, positional: Positional, reads: int | None = None) -> Tensor | None:
+        """What is added to the logits of the first ``reads`` queries, or of all: ``(..., reads, n)``."""
+        bias = positional.bias()
+        return None if bias is None else bias[..., :reads, :]
 
     def _split(self, projected: Tensor) -> Tensor:
         heads: Tensor = rearrange(projected, "b n (parts h e) -> parts b h n e", h=self.num_heads, e=self.head_dim)
@@ -95,35 +118,60 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor, positional: Positional, reads: int | None = None) -> Tensor:
         """With ``reads`` only so many tokens, from the first, attend: ``(b, n, d) -> (b, reads, d)``."""
-        bias = positional.bias()
-        if bias is not None:
-            bias = bias[..., :reads, :]
+        bias = self.bias(positional, reads)
         dropout = self.attention_dropout if self.training else 0.0
-        alone = isinstance(self.qkv, RowLinear)  # and not stacked with other models'
-        if reads is not None and alone and not dropout and not positional.rotates():
-            mixed = self._read(tokens, bias, reads)
+        attend = ATTENTION_KERNELS[self.kernel]
+        if reads is not None and self.plain and self.qkv.one_model and not dropout and not positional.rotates():
+            mixed = read(tokens, reads, self.qkv, self.num_heads, bias, attend)
         else:
             q, k, v = self.heads(tokens, positional, reads)
-            mixed = rearrange(ATTENTION_KERNELS[self.kernel](q, k, v, bias, dropout), "b h n e -> b n (h e)")
+            mixed = rearrange(attend(q, k, v, bias, dropout), "b h n e -> b n (h e)")
         out: Tensor = self.dropout(self.proj(mixed))
         return out
 
-    def _read(self, tokens: Tensor, bias: Tensor | None, reads: int) -> Tensor:
-        """What few queries make of all tokens, ``(b, reads, d)``, without the keys and values of any.
 
-        ``q . (W x) = (W^T q) . x``, and a weighted mean of ``W x`` is ``W`` of the mean: so keys' weights turn the
-        queries, values' weights the means, and the tokens serve as they are. The keys' bias adds the same to all
-        logits of a query, which a softmax does not see.
-        """
-        b, h = len(tokens), self.num_heads
-        wq, wk, wv = self.qkv.weight.chunk(3)
-        bq, _, bv = (None,) * 3 if self.qkv.bias is None else self.qkv.bias.chunk(3)
-        # kernels divide by sqrt(d), as if there were one head of all dimensions
-        q = rearrange(F.linear(tokens[:, :reads], wq, bq) * h**0.5, "b r (h e) -> h (b r) e", h=h)
-        turned = rearrange(q @ rearrange(wk, "(h e) d -> h e d", h=h), "h (b r) d -> b 1 (h r) d", b=b)
-        flat_bias = None if bias is None else rearrange(bias, "h r n -> 1 (h r) n")
-        tokens = tokens[:, None]
-        means = ATTENTION_KERNELS[self.kernel](turned, tokens, tokens, flat_bias, 0.0)
-        values = rearrange(means, "b 1 (h r) d -> h (b r) d", h=h) @ rearrange(wv, "(h e) d -> h d e", h=h)
-        out: Tensor = rearrange(values, "h (b r) e -> b r (h e)", b=b)
-        return out if bv is None else out + bv
+@ATTENTION_TYPES.register("lsa")
+class LocalitySelfAttention(Attention):
+    """No token attends to itself, and every head learns its temperature (Lee et al., arXiv 2112.13492, section 3.3).
+
+    The temperature is a factor of the usual 1 / sqrt(head_dim), 1 at first.
+    """
+
+    not_itself: Tensor
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__(config)
+        self.plain = False
+        self.temperature = Temperature(config.num_heads)
+        mask = torch.zeros(config.num_tokens, config.num_tokens).fill_diagonal_(-torch.inf)
+        self.register_buffer("not_itself", mask, persistent=False)
+
+    @classmethod
+    def unsupported(cls, config: ViTConfig) -> str | None:
+        if config.num_tokens > 1:
+            return None
+        return "attention_type='lsa' forbids a token to attend to itself: one token alone has no other; add a register"
+
+    def heads(self, tokens: Tensor, positional: Positional, reads: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = super().heads(tokens, positional, reads)
+        return self.temperature(q), k, v
+
+    def bias(self, positional: Positional, reads: int | None = None) -> Tensor:
+        bias, mask = super().bias(positional, reads), self.not_itself[:reads]
+        return mask if bias is None else bias + mask
+
+
+class Temperature(nn.Module):
+    """A learned factor per head: ``(b, heads, n, e) -> (b, heads, n, e)``."""
+
+    def __init__(self, num_heads: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(num_heads))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """As if there were none."""
+        nn.init.ones_(self.weight)
+
+    def forward(self, heads: Tensor) -> Tensor:
+        return heads * self.weight[:, None, None]

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from vit.config import ViTConfig
 
 T = TypeVar("T")
 
@@ -46,3 +51,18 @@ class Registry(dict[str, T]):
         near = difflib.get_close_matches(str(name), self, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UnknownNameError(f"unknown {self.kind} {name!r}{hint}; choices: {', '.join(self)}")
+
+
+class Component:
+    """What a configuration chooses by name: a class with a sentence about itself, and a reason where it cannot be."""
+
+    @classmethod
+    def unsupported(cls, config: ViTConfig) -> str | None:
+        """Why it cannot serve this configuration, or None."""
+        return None
+
+
+def import_all(package: str, path: Iterable[str]) -> None:
+    """Import every module of a package, by name, so that what they hold registers itself."""
+    for module in sorted(iter_modules(path), key=lambda module: module.name):
+        import_module(f"{package}.{module.name}")

@@ -4,8 +4,8 @@ Run it with ``nox -s ablations`` (about ten minutes on two cores; ``-- --quick``
 The baseline is the seed's design: tiles of 7, learned positions, class token.
 """
 
-from studies.design import STUDIES, Study
-from studies.recipe import Recipe
+from studies.design.study import STUDIES, Study
+from studies.training.recipe import Recipe
 from vit import PRESETS
 
 RECIPE = Recipe(

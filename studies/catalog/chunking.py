@@ -1,7 +1,7 @@
 """How the image is cut: every registered chunking around the baseline."""
 
 from studies.catalog.ablations import RECIPE
-from studies.design import STUDIES, Study
+from studies.design.study import STUDIES, Study
 from vit import CHUNKINGS, PRESETS
 
 STUDIES["chunking"] = Study(

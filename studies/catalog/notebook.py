@@ -6,8 +6,8 @@ scores the recipe below over ten seeds, with and without the preset's dropout. I
 ``vit-ablate run notebook --workers 1`` says how long one core takes, some seven minutes for the four arms.
 """
 
-from studies.design import STUDIES, Study
-from studies.recipe import Recipe
+from studies.design.study import STUDIES, Study
+from studies.training.recipe import Recipe
 from vit import PRESETS
 
 NET = PRESETS["notebook"].replace(dropout=0.0, attention_dropout=0.0)

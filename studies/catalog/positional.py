@@ -1,7 +1,7 @@
 """How the model knows where a patch was: every registered scheme around the baseline."""
 
 from studies.catalog.ablations import RECIPE
-from studies.design import STUDIES, Study
+from studies.design.study import STUDIES, Study
 from vit import POSITIONALS, PRESETS
 
 STUDIES["positional"] = Study(

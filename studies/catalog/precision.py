@@ -1,12 +1,14 @@
 """Do bfloat16 and the compiler change what is learned? The preset `shallow` in both, ten paired seeds.
 
-`studies/compute.py` trains wide models in bfloat16 where the processor multiplies it, and compiles long trainings;
-this is the licence, for ReLU. Above 98 % seeds scatter little, so that ten of them tell about a tenth of a point.
-About seven minutes on two cores.
+`studies/training/compute.py` trains in bfloat16 where that is faster, in a twin of the model (`steps/lowered.py`), and
+compiles long trainings; this is the licence, for ReLU. Above 98 % seeds scatter little, so that ten of them tell about
+a tenth of a point, and differences are called equivalent within that. About seven minutes on two cores.
 """
 
+import dataclasses
+
 from studies.catalog.speedrun import RECIPE
-from studies.design import STUDIES, Study
+from studies.design.study import STUDIES, Study
 from vit import PRESETS
 
 STUDIES["precision"] = Study(
@@ -16,5 +18,6 @@ STUDIES["precision"] = Study(
     recipe=RECIPE.replace(epochs=4, batch_size=512, dtype="float32", compile=False),
     factors={"dtype": ("float32", "bfloat16"), "compile": (False, True)},
     seeds=10,
+    compares=dataclasses.replace(Study.compares, margin=0.001),
     quick={"epochs": 1, "batch_size": 2048},
 )

@@ -5,8 +5,8 @@ mean validation accuracy there. ``speedrun`` gives it less and more passes, each
 length: read the first arm whose mean test accuracy is 99 %, and its seconds. About six minutes on two cores.
 """
 
-from studies.design import STUDIES, Study
-from studies.recipe import Recipe
+from studies.design.study import STUDIES, Study
+from studies.training.recipe import Recipe
 from vit import PRESETS
 
 RECIPE = Recipe(

@@ -1,108 +1,60 @@
-"""What the commands share: consoles, exit codes, options, and how a study, folder or device is found."""
+"""What the commands share: the program itself, its consoles, exit codes and the error of wrong words.
+
+Nothing here is heavy: a declaration (``running``, ``reading``, ``seeing``) is read on every start, torch and pandas
+only by the command that was asked for, which imports its body from ``studies.cli.doing`` when it is called.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
-from enum import StrEnum
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
-
-import studies.catalog  # noqa: F401  registers the studies
-from studies.data import DATASETS, load
-from studies.design import STUDIES, DesignError, Plan, Study, check_data, expand, parse_settings
-from studies.ledger import Ledger, LedgerError
-from studies.report import Published, publish
-from studies.screen import ranked_table
+from rich.status import Status
+from rich.text import Text
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Which design choices of a Vision Transformer matter on your images, and how sure can you be?",
 )
-out = Console()
-err = Console(stderr=True)
+UNBROKEN = 100_000
+"""Columns of what is no terminal: a program that reads lines wants them whole."""
+# what is printed has users' words in it, paths and reasons: none of it is markup
+out = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else UNBROKEN)
+err = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
-WORSE, USAGE, FAILED_TRIALS, INTERRUPTED = 1, 2, 3, 130
+WORSE, USAGE, FAILED_TRIALS, UNDECIDED, UNFORESEEN, INTERRUPTED, PIPE_CLOSED = 1, 2, 3, 4, 70, 130, 141
 
-
-class Device(StrEnum):
-    """Where to train."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
+LONGEST_LINE = 3000
 
 
-StudyName = Annotated[str, typer.Argument(help="A study; `vit-ablate list` shows them.", metavar="STUDY")]
-Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds per arm.", show_default="the study's")]
-Quick = Annotated[bool, typer.Option("--quick", help="The same table from less training.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change a field of model or recipe for all arms; repeatable."),
-]
-DeviceOption = Annotated[Device, typer.Option(help="Where to train.")]
-Results = Annotated[Path, typer.Option(help="Folder of all results.", file_okay=False)]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Worker processes, one torch thread each.", show_default="the cores")
-]
-Pack = Annotated[
-    str,
-    typer.Option(
-        metavar="auto|N",
-        help="Train up to N trials of one shape as one program; auto: on a GPU, as many as a short timing favours.",
-    ),
-]
-StudyOrFolder = Annotated[str, typer.Argument(help="A study or a results folder.", metavar="STUDY")]
+class UsageError(ValueError):
+    """Words that cannot be meant; the message names the word, the choices and the fix."""
 
 
-def resolve_device(device: Device) -> str:
-    """The device to use; ``auto`` takes CUDA, then MPS, then the CPU.
-
-    Raises:
-        DesignError: it is not there.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device is Device.auto:
-        return next(name for name, available in there.items() if available)
-    if not there[device]:
-        choices = ", ".join(name for name, available in there.items() if available)
-        raise DesignError(f"--device {device}: torch {torch.__version__} finds none here; choices: {choices}")
-    return str(device)
+def say(text: str) -> None:
+    """One line, never wrapped."""
+    out.print(printable(text), soft_wrap=True)
 
 
-def pack_size(text: str) -> int | None:
-    """``"8" -> 8``; None for ``auto``.
-
-    Raises:
-        DesignError: neither.
-    """
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise DesignError(f"--pack {text}: write auto, 1 for every trial alone, or how many train together at most")
-    return int(text)
+def printable(text: str) -> str:
+    """Without what a terminal would obey: names of files and reasons may hold anything."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
-def default_workers(device: str) -> int:
-    """One per core on a CPU; at most four beside a GPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if device == "cpu" else min(4, cores)
+def one_line(text: str) -> str:
+    """A message without line breaks and what a terminal would obey, cut where it is absurdly long."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]} …"
 
 
-def plan_of(name: str, seeds: int | None, quick: bool, settings: list[str] | None, device: Device) -> Plan:
-    """The study as asked for on the command line, checked against its data."""
-    study: Study = STUDIES[name].as_quick() if quick else STUDIES[name]
-    study = study.with_settings(parse_settings(settings or []))  # last: what was typed wins over --quick
-    made = expand(study, resolve_device(device))
-    check_data(made, load(made.dataset))  # a damaged file shows here too, before anything starts
-    return made if seeds is None else Plan(**{**vars(made), "seeds": list(range(seeds))})
+def busy(text: str) -> Status:
+    """A context that turns a spinner beside the text."""
+    return out.status(Text(text))  # of a plain string it would read markup
 
 
 def is_screen() -> bool:
@@ -110,30 +62,59 @@ def is_screen() -> bool:
     return out.is_interactive and sys.stdout.isatty()
 
 
-def folder_of(results: Path, study: str) -> Path:
-    """The results folder of a study, by its full name or by its beginning.
-
-    Raises:
-        LedgerError: there is none, or more than one.
-    """
-    named = [results / study, *(results / f"{study}-{d}-{place}" for d in DATASETS for place in Device)]
-    found = [folder for folder in named if (folder / "study.db").exists() or (folder / "runs.csv").exists()]
-    if len(found) == 1:
-        return found[0]
-    choices = [path for path in sorted(results.glob("*")) if (path / "runs.csv").exists()]
-    which = "several" if found else "no"
-    names = ", ".join(path.name for path in found or choices) or "none"
-    raise LedgerError(f"{which} studies called {study!r} in {results}; choices: {names}")
+def is_styled() -> bool:
+    """Whether bold can be told from the rest."""
+    return out.is_terminal and out.color_system is not None
 
 
-def show(ledger: Ledger, galleries: bool = False) -> None:
-    """Write the results folder and print the ranked arms."""
-    with out.status("writing tables, figures and the report"):
-        published = publish(ledger, galleries)
-    show_published(published)
+def show_version(asked: bool) -> None:
+    """Print the version and end."""
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            say(f"vit-ablate {version('vit-ablate')}")
+        except PackageNotFoundError:
+            say("vit-ablate, not installed")
+        raise typer.Exit
 
 
-def show_published(published: Published) -> None:
-    """Print the ranked arms and where the rest is."""
-    out.print(ranked_table(published.plan, published.cells, out.width))
-    out.print(f"tables and figures: {published.folder}/README.md and report.html", soft_wrap=True, highlight=False)
+PLUGIN = "--plugin"
+
+
+def plugins_first(words: Sequence[str]) -> list[str]:
+    """What was typed, with every ``--plugin FILE`` in front of the command, where the program itself takes it."""
+    words, first = list(words), list[str]()
+    for place in reversed([i for i, word in enumerate(words) if word == PLUGIN or word.startswith(f"{PLUGIN}=")]):
+        first[:0] = words[place : place + (2 if words[place] == PLUGIN else 1)]
+        del words[place : place + (2 if words[place] == PLUGIN else 1)]
+    return [*first, *words]
+
+
+def load_plugins(asked: list[str] | None) -> None:
+    """Run what was named; studies first, so that a name which one of them has is taken."""
+    if asked:
+        import studies.catalog  # noqa: F401
+        from studies.trial.plugins import load
+
+        for text in asked:
+            load(text)
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            PLUGIN,
+            metavar="FILE|NAME",
+            callback=load_plugins,
+            help="Your own components, data sets or studies: a file, or an installed entry point. "
+            "Goes with every command, also behind it; repeatable.",
+        ),
+    ] = None,
+) -> None:
+    """The program, before any command; its text of help stands at ``app``."""

@@ -2,166 +2,212 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
-from rich.table import Table
 
-from studies.cli.console import (
-    FAILED_TRIALS,
-    INTERRUPTED,
-    USAGE,
-    Device,
-    DeviceOption,
+from studies.cli.again import AllowMixed, MeasureAgain, Retries, Retry, RetryFailed, failures
+from studies.cli.console import UsageError, app
+from studies.cli.devices import Device, DeviceOption
+from studies.cli.executors import Place
+from studies.cli.images import DataDir, Dataset, Images, ImageSize, Resize, ResizeOption
+from studies.cli.known import check
+from studies.cli.logs import Log, logs_named
+from studies.cli.options import (
+    CHECKPOINT_SECONDS,
+    Asked,
+    Executor,
+    Growing,
+    Init,
+    Json,
+    MaxSeeds,
+    MaybeStudy,
     Pack,
-    Quick,
     Results,
-    Seeds,
     Set,
-    StudyName,
-    Workers,
-    app,
-    default_workers,
-    err,
-    folder_of,
-    is_screen,
-    out,
+    Storage,
+    TrialsPerGpu,
+    UntilDecided,
+    WithChoices,
+    asking,
+    check_settings,
     pack_size,
-    plan_of,
-    resolve_device,
-    show,
 )
-from studies.compute import resolve
-from studies.data import load
-from studies.design import STUDIES, apply, expand, parse_settings
-from studies.ledger import Ledger
-from studies.measure import BRIEF, FULL, Effort, measure_cells
-from studies.recipe import Recipe
-from studies.runner import Runner, expected_seconds
-from studies.screen import LiveScreen, PlainScreen, duration, percent
-from studies.train import Epoch, Preparation, evaluate, fit
-from vit import PRESETS
+from studies.cli.tuning import MaxMemory, MaxParams, MinThroughput, Pruner, Sampler, Tune, Tuning
+
+
+class Listed(StrEnum):
+    """What can be listed."""
+
+    studies = "studies"
+    components = "components"
 
 
 @app.command("list")
-def list_studies() -> None:
-    """Show the studies."""
-    table = Table("study", "factors", "cells", "trials", "question")
-    for study in STUDIES.values():
-        plan = expand(study, "cpu")
-        factors = " × ".join(f"{name} {{{', '.join(map(str, levels))}}}" for name, levels in plan.factors.items())
-        table.add_row(study.name, factors, str(len(plan.cells)), str(len(plan.trials)), study.question)
-    out.print(table)
-
-
-@app.command()
-def plan(
-    study: StudyName,
-    seeds: Seeds = None,
-    quick: Quick = False,
-    settings: Set = None,
-    device: DeviceOption = Device.auto,
-    workers: Workers = None,
+def list_command(
+    what: Annotated[Listed, typer.Argument(help="The studies, or what models can be made of.")] = Listed.studies,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Components as the page docs/components.md.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Print the cells, the number of trials and the time they would take, without running them."""
-    made = plan_of(study, seeds, quick, settings, device)
-    table = Table("arm", "tokens", "parameters", "seconds a trial", title=made.question, title_justify="left")
-    with out.status("timing a few steps of every arm"):
-        measured = measure_cells(made.runnable, made.device, Effort(rounds=3, round_seconds=0.02))
-    num_images = len(load(made.dataset).train)
-    total = 0.0
-    for cell in made.cells:
-        if cell.config is None:
-            table.add_row(cell.name, "", "", f"cannot be: {cell.reason}")
-            continue
-        seconds = expected_seconds(cell, measured, num_images)
-        total += seconds * len(made.seeds)
-        facts = measured[cell.content_hash]
-        table.add_row(cell.name, str(cell.config.num_tokens), f"{facts.get('params', 0):,}", f"{seconds:.1f}")
-    out.print(table)
-    count = workers or default_workers(made.device)
-    wall = total / count + (BRIEF if quick else FULL).seconds(len(made.runnable))
-    out.print(
-        f"{len(made.runnable)} arms × {len(made.seeds)} seeds = {len(made.trials)} trials, about "
-        f"{duration(wall)} with {count} workers, measuring included"
-    )
+    """Show the studies, or the components of models."""
+    if markdown and what is not Listed.components:
+        raise UsageError("--markdown goes with `vit-ablate list components`")
+    if markdown and as_json:
+        raise UsageError("--markdown and --json: give one of them")
+    from studies.cli.doing.listing import list_components, list_studies, print_json, print_page
+
+    if markdown:
+        print_page()
+    elif as_json:
+        print_json(what.value)
+    else:
+        {Listed.studies: list_studies, Listed.components: list_components}[what]()
 
 
 @app.command()
+def new(file: Annotated[Path, typer.Argument(help="A Python file to write.", metavar="FILE.py")]) -> None:
+    """Write a study of your own to start from: commented, and it runs as it is."""
+    from studies.cli.doing.beginning import begin_study
+
+    begin_study(file)
+
+
+@app.command()
+@asking
+def plan(
+    asked: Asked,
+    measure: Annotated[bool, typer.Option("--measure", help="Time a few steps of every arm here.")] = False,
+    until_decided: UntilDecided = False,
+    max_seeds: MaxSeeds = None,
+    tune: Tune = None,
+    sampler: Sampler = None,
+    pruner: Pruner = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """Print the cells, trials, the time they would take and what they could detect, without running them."""
+    growing, tuning = Growing(until_decided, max_seeds), Tuning(tune, sampler, pruner)
+    growing.check(asked.seeds, asked.first_seed)
+    tuning.check()
+    from studies.cli.doing.planning import print_plan
+
+    print_plan(asked, measure, growing, tuning, as_json)
+
+
+@app.command()
+@asking
 def run(
-    study: StudyName,
-    seeds: Seeds = None,
-    quick: Quick = False,
-    settings: Set = None,
-    device: DeviceOption = Device.auto,
-    workers: Workers = None,
-    results: Results = Path("results"),
+    asked: Asked,
     pack: Pack = "auto",
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
+    retry_failed: RetryFailed = False,
+    retry: Retry = None,
+    retries: Retries = 2,
+    until_decided: UntilDecided = False,
+    max_seeds: MaxSeeds = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Begin no block of seeds that would end later: 90s, 30min, 2h.")
+    ] = None,
+    look_once: Annotated[
+        bool, typer.Option("--look-once", help="Plan one look, at the last seed: earlier tables decide nothing.")
+    ] = False,
+    trial_timeout: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="SECONDS", help="End a trial, or a pack, that takes longer, as failed."),
+    ] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Keep the state of a running trial so often.")
+    ] = CHECKPOINT_SECONDS,
+    tune: Tune = None,
+    sampler: Sampler = None,
+    pruner: Pruner = None,
+    max_params: MaxParams = None,
+    max_memory: MaxMemory = None,
+    min_throughput: MinThroughput = None,
+    storage: Storage = None,
+    executor: Executor = "local",
+    trials_per_gpu: TrialsPerGpu = 1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Train all anew where a folder has tables only, and replace them.")
+    ] = False,
+    allow_mixed: AllowMixed = False,
+    measure_again: MeasureAgain = False,
+    log: Log = None,
 ) -> None:
     """Run a study, or go on with it: finished trials are not run again."""
-    together, made = pack_size(pack), plan_of(study, seeds, quick, settings, device)
-    ledger = Ledger(results / made.folder, create=True)
-    screen = LiveScreen(out, made, ledger.entries().values()) if is_screen() else PlainScreen(out)
-    count, effort = workers or default_workers(made.device), BRIEF if quick else FULL
-    runner = Runner(made, ledger, count, effort, screen, retry_failed, together)
-    with screen:
-        progress = runner.run()
-    show(ledger, galleries=not (quick or runner.stop.presses))
-    if runner.stop.presses:
-        err.print(f"interrupted: {progress.waiting} trials wait; the same command goes on with them")
-        raise typer.Exit(INTERRUPTED)
-    if progress.failed:
-        err.print(f"{progress.failed} trials failed, see the table; --retry-failed runs them again")
-        raise typer.Exit(FAILED_TRIALS)
+    together, growing = pack_size(pack), Growing(until_decided, max_seeds, budget, look_once)
+    growing.check(asked.seeds, asked.first_seed)
+    again = failures(retry_failed, retry or [])
+    tuning = Tuning(tune, sampler, pruner, max_params, max_memory, min_throughput)
+    tuning.check()
+    place = Place(executor, asked.workers, trials_per_gpu)
+    place.check(storage)
+    logs = logs_named(log or [])
+    from studies.cli.doing.running import run_study
+
+    run_study(
+        asked,
+        together,
+        again,
+        growing,
+        tuning,
+        checkpoint_every,
+        trial_timeout,
+        retries,
+        storage,
+        overwrite,
+        allow_mixed,
+        place,
+        measure_again,
+        logs,
+    )
 
 
 @app.command()
 def status(
-    study: Annotated[str | None, typer.Argument(help="A study or a results folder.", metavar="[STUDY]")] = None,
+    study: MaybeStudy = None,
     results: Results = Path("results"),
+    as_json: Json = False,
+    storage: Storage = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Who does what, speed and time left, redrawn until all is over.")
+    ] = False,
+    every: Annotated[
+        float | None, typer.Option(min=0.2, metavar="SECONDS", help="Between two looks.", show_default="2")
+    ] = None,
 ) -> None:
-    """Show how far studies are; safe while they run."""
-    table = Table("study", "complete", "running", "waiting", "failed", "reasons")
-    folders = [folder_of(results, study)] if study else sorted(path.parent for path in results.glob("*/study.db"))
-    if not folders:
-        err.print(f"no study in {results}: start one with `vit-ablate run`")
-        raise typer.Exit(USAGE)
-    for folder in folders:
-        entries = list(Ledger(folder).entries().values())
-        counts = [str(sum(e.state == s for e in entries)) for s in ("complete", "running", "waiting", "failed")]
-        reasons = sorted({e.reason for e in entries if e.state == "failed" and e.reason})
-        table.add_row(folder.name, *counts, "; ".join(reasons))
-    out.print(table)
+    """Show how far studies are, from anywhere that reaches their storage; safe while they run."""
+    if every is not None and not watch:
+        raise UsageError(f"--every {every:g} goes with --watch")
+    if watch:
+        from studies.cli.doing.watching import watch as watch_studies
+
+        watch_studies(study, results, as_json, storage, every or 2.0)
+        return
+    from studies.cli.doing.status import show_status
+
+    show_status(study, results, as_json, storage)
 
 
-@app.command()
+@app.command(cls=WithChoices)
 def train(
-    preset: Annotated[str, typer.Option(help=f"One of {', '.join(PRESETS)}.")] = "tiny",
+    preset: Annotated[str, typer.Option(help="One of {preset}.")] = "tiny",
     settings: Set = None,
-    dataset: Annotated[str, typer.Option(help="A data set.")] = "mnist",
-    seed: Annotated[int, typer.Option(help="Seed of all random streams.")] = 0,
+    init: Init = None,
+    dataset: Dataset = "mnist",
+    data_dir: DataDir = None,
+    image_size: ImageSize = None,
+    resize: ResizeOption = Resize.crop,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all random streams.")] = 0,
     device: DeviceOption = Device.auto,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the weights, for `look --weights FILE`.", dir_okay=False)
+    ] = None,
 ) -> None:
     """Train one model and print its learning curve and test accuracy."""
-    config, recipe = apply(PRESETS[preset], Recipe(), parse_settings(settings or []))
-    place = resolve_device(device)
-    data = load(dataset)
-    torch.set_num_threads(1)  # as in a study: the same bits, and more threads give a small model nothing
-    out.print(f"computed in {resolve(config, recipe, place, recipe.num_steps(len(data.train)))}", highlight=False)
+    check("preset", preset)
+    images = Images(dataset=dataset, data_dir=data_dir, image_size=image_size, resize=resize)
+    check_settings(settings)
+    from studies.cli.doing.training import train_one
 
-    def say(epoch: Epoch) -> None:
-        out.print(
-            f"epoch {epoch.epoch}/{recipe.epochs}  train loss {epoch.train_loss:.4f}  "
-            f"validation {percent(epoch.val_accuracy)}  {epoch.seconds:.1f} s",
-            highlight=False,
-        )
-
-    fitted = fit(config, recipe, data, seed, place, say)
-    data = data.to(place)
-    score = evaluate(fitted.model, data.test, Preparation(recipe, data))
-    out.print(
-        f"test accuracy {percent(score.accuracy)}, loss {score.loss:.4f}, {fitted.model.num_params():,} parameters"
-    )
+    train_one(preset, settings, init, images, seed, device, save)

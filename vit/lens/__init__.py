@@ -13,7 +13,7 @@ from vit.lens.attention import (
     readout_weights,
     rollout,
 )
-from vit.lens.careful import NothingToSeeError, at_rest
+from vit.lens.evaluating import NothingToSeeError, at_rest
 from vit.lens.geometry import patch_centres, patch_of_pixel, to_pixels
 from vit.lens.gradients import input_gradient, label_gradients
 from vit.lens.mistakes import Mistake, confusion, predict, worst_mistakes

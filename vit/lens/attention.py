@@ -7,14 +7,12 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor
 
 from vit.attention import attention_weights
-from vit.lens.careful import BATCH, at_rest, prepared, with_label
+from vit.lens.evaluating import BATCH, at_rest, prepared, with_label
 from vit.lens.geometry import patch_centres
 from vit.model import Block, ViT
-from vit.pooling import AttentionPooling
 
 
 @torch.no_grad()
@@ -100,13 +98,12 @@ def median_attention(
 def readout_weights(model: ViT, tokens: Tensor) -> Tensor:
     """Share of every token in the vector that the head reads: ``(b, n, d) -> (b, n)``, rows sum to 1.
 
-    Attention pooling: its softmax weights, mean over its heads. Any other: by the gradient of what it
-    returns, which is exact for a fixed weighted sum such as class token and mean.
+    Where the tokens decide, as the pooling says: its softmax weights, mean over its heads. Any other: by the gradient
+    of what it returns, which is exact for a fixed weighted sum such as class token and mean.
     """
-    pooling, prefix = model.pooling, model.config.num_prefix_tokens
-    if isinstance(pooling, AttentionPooling):
-        keys = rearrange(pooling.kv(tokens[:, prefix:]), "b n (two h e) -> two b h n e", two=2, h=pooling.num_heads)[0]
-        return F.pad(attention_weights(pooling.query, keys)[:, :, 0].mean(dim=1), (prefix, 0))
+    pooling = model.pooling
+    if (shares := pooling.weights(tokens)) is not None:
+        return F.pad(shares, (model.config.num_prefix_tokens, 0))
     with torch.inference_mode(False), torch.enable_grad():
         tokens = tokens.detach().clone().requires_grad_()
         pooled: Tensor = pooling(tokens)
@@ -123,7 +120,7 @@ def _look(model: ViT, images: Tensor) -> tuple[Tensor, Tensor]:
         tokens = model.embed(model.patches(prepared(model, images)))
         for block in cast(Iterable[Block], model.blocks):
             queries, keys, _ = block.attention.heads(block.norm1(tokens), model.positional)
-            maps.append(attention_weights(queries, keys, model.positional.bias()))
+            maps.append(attention_weights(queries, keys, block.attention.bias(model.positional)))
             tokens = block(tokens, model.positional)
         return torch.stack(maps), model.norm(tokens)
 

@@ -11,10 +11,10 @@ from vit.config import ViTConfig
 
 
 def patch_of_pixel(config: ViTConfig) -> Tensor:
-    """Which patch every pixel belongs to: ``(h, w)`` int64, learned by cutting an image of pixel numbers."""
+    """Which patch stands for every pixel: ``(h, w)`` int64, learned by cutting an image of pixel numbers."""
     h, w = config.image_shape
     pixels = torch.arange(h * w).reshape(1, 1, h, w)
-    cut = CHUNKINGS[config.chunking].einops(pixels, *config.patch_shape)[0]
+    cut = CHUNKINGS[config.chunking].cell(pixels, *config.patch_shape)[0]
     owner = torch.empty(h * w, dtype=torch.long)
     owner[cut] = torch.arange(len(cut))[:, None]
     return owner.reshape(h, w)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vit.lens.careful import BATCH, at_rest, prepared
+from vit.lens.evaluating import BATCH, at_rest, prepared
 from vit.model import ViT
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vit.lens.careful import NothingToSeeError
+from vit.lens.evaluating import NothingToSeeError
 from vit.model import ViT
 
 

@@ -1,0 +1,76 @@
+"""From `results/NAME`, which git ignores, to `results/published/NAME`, which it keeps."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from studies.findings.saved import read_table
+from studies.trial.provenance import source_state
+
+LEFT_BEHIND = ("study.db*", "*.lock", "*.tmp", "weights", ".*")
+"""The storage, locks and weights stay on the machine that made them."""
+FACT = re.compile(r"^- (commit|dirty): (.+)$", re.MULTILINE)
+COMMITS = re.compile(r"[0-9a-f]{7,40}(, [0-9a-f]{7,40})*")
+
+
+class ReleaseError(ValueError):
+    """These results should not be published; the message names every reason and how to do it all the same."""
+
+
+def release(folder: Path, to: Path, force: bool = False) -> Path:
+    """Copy a finished results folder into the folder of published results; returns where it lies now.
+
+    A study replaces what was published under its name. Benches measure one table at a time, so theirs go beside
+    the tables that were published before.
+
+    Args:
+        folder: of a study, a bench or the calibration, with Markdown that says what made it.
+        to: the folder of all published results.
+        force: publish in spite of the reasons against it.
+
+    Raises:
+        ReleaseError: it is published already, or there are reasons against it.
+    """
+    target = to / folder.name
+    if target.resolve() == folder.resolve():
+        raise ReleaseError(f"{folder} is where published results lie: name a folder beside {to.name}/")
+    reasons = list(against(folder))
+    if reasons and not force:
+        raise ReleaseError(f"{folder} was not published: {'; '.join(reasons)}. --force publishes it all the same")
+    fresh = to / f".{folder.name}.tmp"
+    shutil.rmtree(fresh, ignore_errors=True)
+    if target.exists() and not (folder / "runs.csv").exists():
+        shutil.copytree(target, fresh)
+    shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(*LEFT_BEHIND), dirs_exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    return target
+
+
+def against(folder: Path) -> Iterator[str]:
+    """Every reason not to publish a folder: what it says of its source, what is unfinished, today's source."""
+    pages = sorted(folder.glob("*.md"))
+    if not pages:
+        yield "no page says what made it"
+    for page in pages:
+        facts = dict(FACT.findall(page.read_text(encoding="utf-8")))
+        if not facts:
+            yield f"{page.name} does not say which commit made it"
+        elif doubtful := [f"{name} {value}" for name, value in facts.items() if not _clean(name, value)]:
+            yield f"{page.name} was not made from a committed source tree ({', '.join(doubtful)})"
+    if (folder / "runs.csv").exists():
+        states = read_table(folder, "runs")["status"]
+        if waiting := int(states.isin(["waiting", "running"]).sum()):
+            yield f"{waiting} of {len(states)} trials are not finished"
+    if source_state()["dirty"]:
+        yield "the source tree has changes that are not committed, and they may have written its pages"
+
+
+def _clean(name: str, value: str) -> bool:
+    """Whether a line of provenance names commits and nothing beside them."""
+    return (
+        value == "False" if name == "dirty" else re.fullmatch(r"[0-9a-f]{7,40}(, [0-9a-f]{7,40})*", value) is not None
+    )

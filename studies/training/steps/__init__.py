@@ -1,0 +1,1 @@
+"""One training step: eager, compiled, from a CUDA graph, of a pack."""

@@ -1,0 +1,1 @@
+"""One trial -> one record; weights, provenance."""
