@@ -38,6 +38,7 @@ from studies.findings.tables import runs_frame, write_tables
 from studies.ledger.entries import LedgerError
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
+from studies.report.releasing import against
 from studies.trial.care import Care
 from studies.trial.trial import run_trial
 
@@ -75,8 +76,8 @@ it is every minute.
 {result}
 
 {summary}
-*{CONTINUED}*: the trial that ran had a checkpoint, and the record of its result says that it went on from one. \
-*{AGAIN}*: it had none yet, and began anew. *{MEASURED}*: speeds were being measured. *{NOTHING}*: no trial ran, or \
+*{continued}*: the trial that ran had a checkpoint, and the record of its result says that it went on from one. \
+*{again}*: it had none yet, and began anew. *{measured}*: speeds were being measured. *{nothing}*: no trial ran, or \
 its result was stored already. `second` is that of the driver's life.
 
 ## Every kill
@@ -309,6 +310,12 @@ def test_a_study_killed_with_everything_goes_on_from_a_checkpoint(tmp_path):
     (row,) = chaos.rows()
     hit = {"victim": "all at once", "drivers": 1, "running": "cls seed 0", "outcome": CONTINUED}
     assert row == {**hit, "second": row["second"]}
+    write(tmp_path / "chaos", [{"kill": 1, "study": 1, **row}], 1, chaos.table(), chaos.words)
+    page = (tmp_path / "chaos" / "README.md").read_text()
+    assert "**Result.** Killed 1 times, 1 studies ended each with the table `runs` of one" in page
+    assert "| all at once | 1 | 0 | 0 | 0 |" in page
+    assert page.endswith(" UTC\n")
+    assert [page_fact for page_fact in against(tmp_path / "chaos") if "does not say" in page_fact] == []
 
 
 @pytest.mark.skipif(KILLS == 1, reason="nox -s chaos")
@@ -335,17 +342,17 @@ def test_a_study_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
     told = [{"study": number, **row} for number, chaos in enumerate(studies, 1) for row in chaos.rows()]
     assert len(told) == KILLS
     rows = [{"kill": number, **row} for number, row in enumerate(told, 1)]
-    columns = len(whole.table().columns) - len(TIMES) - len(HISTORY)
-    write(request.config.stash[BENCH].folder.parent / "chaos", rows, len(studies), columns, whole.words)
+    write(request.config.stash[BENCH].folder.parent / "chaos", rows, len(studies), whole.table(), whole.words)
 
 
-def write(folder: Path, rows: Sequence[dict[str, Any]], studies: int, columns: int, words: Sequence[str]) -> None:
-    """The table, and a page that says what was done."""
+def write(folder: Path, rows: Sequence[dict[str, Any]], studies: int, runs: pd.DataFrame, words: Sequence[str]) -> None:
+    """The table of kills, and a page that says what was done and how it ended."""
+    trials, columns = len(runs), len(runs.columns) - len(TIMES) - len(HISTORY)
     outcomes = Counter(outcome for row in rows for outcome in str(row["outcome"]).split(", "))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
     result = (
         f"**Result.** Killed {len(rows)} times, {studies} studies ended each with the table `runs` of one that nobody "
-        f"touched: the same {6} rows, each trial with one complete result, and all {columns} columns equal bit for "
+        f"touched: the same {trials} rows, each trial with one complete result, and all {columns} columns equal bit for "
         f"bit, curves and the outcome for every test image among them, but those of times and attempts. "
         f"What was hit: {counts}."
     )
@@ -355,6 +362,10 @@ def write(folder: Path, rows: Sequence[dict[str, Any]], studies: int, columns: i
         kills=len(rows),
         beside=sum(row["drivers"] > 1 for row in rows),
         result=result,
+        continued=CONTINUED,
+        again=AGAIN,
+        measured=MEASURED,
+        nothing=NOTHING,
         summary=markdown_table(["victim", CONTINUED, AGAIN, MEASURED, NOTHING], victims),
         table=markdown_table(list(rows[0]), [list(row.values()) for row in rows]),
         provenance=provenance_lines(provenance(f"CHAOS_KILLS={len(rows)} nox -s chaos", "cpu")),

@@ -32,14 +32,15 @@ from studies.ledger.ledger import Ledger
 from studies.ledger.mounts import guard
 from studies.ledger.portable import adopt
 from studies.ledger.urls import without_password
+from studies.report.logs import Logs
 from studies.report.tracebacks import Failure, failures
-from studies.report.tracking import write_logs
 from studies.running.cluster import ClusterExecutor
 from studies.running.committing import Reach
 from studies.running.effort import BRIEF, FULL
 from studies.running.executor import TrialExecutor
 from studies.running.moved import moved
 from studies.running.processes import ProcessExecutor
+from studies.running.progress import several
 from studies.running.queue import Growth
 from studies.running.runner import Runner
 from studies.trial.care import Care
@@ -71,19 +72,22 @@ def run_study(
     for warning in filter(None, (guard(ledger), moved(ledger, made.device))):
         err.print(printable(warning), soft_wrap=True)
     effort = BRIEF if asked.quick else FULL
-    made = searched(made, ledger, tuning, partial(executor_of, place, made.device), PlainScreen(out), folder.signs)
+    written = Logs(ledger, folder, list(logs), lambda text: err.print(printable(text), soft_wrap=True))
+    watching, workers = several(PlainScreen(out), written), partial(executor_of, place, made.device)
+    made = searched(made, ledger, tuning, workers, watching, folder.signs)
     screen = LiveScreen(out, made, ledger.entries().values()) if is_screen() else PlainScreen(out)
     if growing.until_decided or growing.look_once:
         note_plan(ledger, growing.most if growing.until_decided else len(made.seeds), growing.look_once)
     grow = growth(ledger, made, asked, growing)
     care = Care(every=every, limit=limit or math.inf)
     executor = executor_of(place, made.device, screen.say, Reach(without_password(ledger.url), ledger.name))
-    runner = Runner(made, ledger, folder, executor, effort, screen, retry, together, grow, care, retries, allow_mixed)
+    observer = several(screen, written)
+    runner = Runner(made, ledger, folder, executor, effort, observer, retry, together, grow, care, retries, allow_mixed)
     with told_where(folder):
         with screen:
             progress = runner.run()
         published = show(ledger, folder, galleries=not (asked.quick or runner.stop.asked))
-        write_logs(ledger, folder, list(logs))
+        written.close()
     if not runner.stop.asked and (said := as_published(folder.path)):
         say(said)
     if asked.quick and not runner.stop.asked and (worth := believed(folder.path)):
