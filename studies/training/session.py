@@ -23,9 +23,9 @@ from studies.training.streams import Dropout, EpochStreams, seed_of
 class Session(ABC):
     """A training between two of its steps; ``studies/training/fit.py`` has the loop that runs it to its end.
 
-    Batches are made and steps taken while ``dropout`` and ``paths`` are entered. Whatever decides how the training goes on is
-    in ``state_dict``, after any step: a fresh session of the same arguments that loads it ends with the same bits.
-    Losses and scores have one entry a model.
+    Batches are made and steps taken while ``dropout`` and ``paths`` are entered. Whatever decides how the training
+    goes on is in ``state_dict``, after any step: a fresh session of the same arguments that loads it ends with the
+    same bits. Losses and scores have one entry a model.
 
     Args:
         recipes: one a model; they differ in nothing that batches depend on.
