@@ -114,7 +114,7 @@ def test_a_file_listed_again_counts_once_and_is_named(tmp_path):
     once, twice = imported(tmp_path / "once.csv"), imported(tmp_path / "twice.csv")
     assert about(twice).skipped == [["./cat/3.png", "the same file as cat/3.png, counted once"]]
     assert identity(once) == identity(twice)
-    with pytest.raises(DataError, match="1 broken: .*the same file as cat/3"):
+    with pytest.raises(DataError, match=r"1 broken: .*the same file as cat/3"):
         imported(tmp_path / "twice.csv", refuse_broken=True)
 
 
