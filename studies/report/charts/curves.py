@@ -50,7 +50,7 @@ def curves_charts(plan: Plan, runs: pd.DataFrame, cells: pd.DataFrame) -> dict[s
     shades = {name: level_class(marks.colour(arms[name])) for name in found}
     ghosts = (path(_points(curve, x, y), "ghost") for curve in found.values())
     ground = tag("g", *_ground(x, y, last, WIDTH, HEIGHT), *ghosts, id=GROUND, class_="behind")
-    panels = {}
+    panels: dict[str, Markup] = {}
     for name, curve in found.items():
         parts = [tag("use", href=f"#{GROUND}") if panels else ground, _curve(curve, x, y, shades[name])]
         panels[name] = picture(WIDTH, HEIGHT, parts, f"Validation accuracy of {name} by epoch", "panel")
