@@ -351,9 +351,9 @@ def write(folder: Path, rows: Sequence[dict[str, Any]], studies: int, runs: pd.D
     outcomes = Counter(outcome for row in rows for outcome in str(row["outcome"]).split(", "))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
     result = (
-        f"**Result.** Killed {len(rows)} times, {studies} studies ended each with the table `runs` of one that nobody "
-        f"touched: the same {trials} rows, each trial with one complete result, and all {columns} columns equal bit for "
-        f"bit, curves and the outcome for every test image among them, but those of times and attempts. "
+        f"**Result.** Killed {len(rows)} times, {studies} studies ended each with the table `runs` of one that "
+        f"nobody touched: the same {trials} rows, each trial with one complete result, and all {columns} columns equal "
+        f"bit for bit, curves and the outcome for every test image among them, but those of times and attempts. "
         f"What was hit: {counts}."
     )
     victims = [[v, *(_count(rows, v, o) for o in (CONTINUED, AGAIN, MEASURED, NOTHING))] for v in VICTIMS]
