@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,17 +23,20 @@ from vit import ViT
 INFER_BATCH = 256
 
 
-def measure_cells(cells: list[Cell], device: str, effort: Effort) -> dict[str, dict[str, Any]]:
+def measure_cells(
+    cells: list[Cell], device: str, effort: Effort, memory: Mapping[str, dict[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
     """Measurements by cell hash; a cell that cannot run has only a ``reason``.
 
     Seeds do not change speed, so one measurement serves all trials of a cell. Training is timed with its
-    batch preparation, inference without; both on real images, in images per second.
+    batch preparation, inference without; both on real images, in images per second. ``memory`` is what ``memory_of``
+    found, where it was asked before.
 
     Raises:
         MachineError: a disk is full or broken, or too many files are open: to be measured again.
     """
     torch.set_num_threads(1)
-    memory = {cell.content_hash: _memory(cell, device) for cell in cells}  # while no other cell holds any
+    memory = memory_of(cells, device) if memory is None else memory  # while no other cell holds any
     found: dict[str, dict[str, Any]] = {}
     tasks: dict[str, Callable[[], object]] = {}
     for cell in cells:
@@ -63,6 +66,11 @@ def _prepare(cell: Cell, device: str) -> tuple[dict[str, Any], Mapping[str, Call
     train, infer = train_task(model, cell, data, compute), _infer_task(model, cell, data)
     train(), infer()  # an error shows here, outside the timing of the others
     return facts, {"train": train, "infer": infer}
+
+
+def memory_of(cells: Iterable[Cell], device: str) -> dict[str, dict[str, Any]]:
+    """By cell hash, what ``measure_cells`` says of memory: on a CPU reckoned, so that others may work meanwhile."""
+    return {cell.content_hash: _memory(cell, device) for cell in cells}
 
 
 def _memory(cell: Cell, device: str) -> dict[str, Any]:
