@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
+import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from studies.findings.saved import read_table
@@ -40,14 +43,30 @@ def release(folder: Path, to: Path, force: bool = False) -> Path:
     reasons = list(against(folder))
     if reasons and not force:
         raise ReleaseError(f"{folder} was not published: {'; '.join(reasons)}. --force publishes it all the same")
-    fresh = to / f".{folder.name}.tmp"
-    shutil.rmtree(fresh, ignore_errors=True)
-    if target.exists() and not (folder / "runs.csv").exists():
-        shutil.copytree(target, fresh)
-    shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(*LEFT_BEHIND), dirs_exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
+    fresh = to / f".{folder.name}-{uuid.uuid4().hex}.tmp"
+    try:
+        if target.exists() and not (folder / "runs.csv").exists():
+            shutil.copytree(target, fresh)
+        shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns(*LEFT_BEHIND), dirs_exist_ok=True)
+        _replace(target, fresh)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     return target
+
+
+def _replace(target: Path, fresh: Path) -> None:
+    """Put a folder in the place of another one; of several who do that at once, the last stands."""
+    old = fresh.with_suffix(".old")
+    while fresh.exists():
+        try:
+            with suppress(FileNotFoundError):
+                target.rename(old)
+            fresh.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # of another who was as fast
+                raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def against(folder: Path) -> Iterator[str]:

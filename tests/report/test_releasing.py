@@ -1,4 +1,6 @@
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -83,6 +85,20 @@ def test_a_bench_leaves_tables_that_it_did_not_measure(bench, tmp_path):
         "memory.csv": "new\n",
         "runner.csv": "old\n",
     }
+
+
+def test_several_at_once_leave_one_whole_folder_and_nothing_beside_it(folder, tmp_path):
+    start = threading.Barrier(4)
+
+    def publish_now(_):
+        start.wait()
+        return release(folder, tmp_path / "published")
+
+    with ThreadPoolExecutor(4) as people:
+        (target,) = {*people.map(publish_now, range(4))}
+    assert [path.name for path in target.parent.iterdir()] == [folder.name]
+    left_behind = {"weights", "study.lock", "study.db", "study.db-wal", ".drawn-from"}
+    assert {path.name for path in target.iterdir()} == {path.name for path in folder.iterdir()} - left_behind
 
 
 @pytest.mark.parametrize(
