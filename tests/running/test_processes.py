@@ -78,7 +78,7 @@ def test_a_worker_that_died_while_idle_is_replaced(executor):
     for child in multiprocessing.active_children():
         child.kill()
         child.join()
-    tiny.until(lambda: all(pool._broken for pool in executor._idle.queue if pool._processes is None), "notice")
+    tiny.until(lambda: all(w.pool._broken for w in executor._idle.queue if w.pool._processes is None), "notice")
     assert executor.submit(pid_and_threads).result()[1] == 1
 
 

@@ -31,6 +31,7 @@ from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
 from studies.ledger.mounts import guard
 from studies.ledger.portable import adopt
+from studies.ledger.states import scores
 from studies.ledger.urls import without_password
 from studies.report.tracebacks import Failure, failures
 from studies.report.tracking import write_logs
@@ -72,7 +73,7 @@ def run_study(
         err.print(printable(warning), soft_wrap=True)
     effort = BRIEF if asked.quick else FULL
     made = searched(made, ledger, tuning, partial(executor_of, place, made.device), PlainScreen(out), folder.signs)
-    screen = LiveScreen(out, made, ledger.entries().values()) if is_screen() else PlainScreen(out)
+    screen = LiveScreen(out, made, scores(ledger)) if is_screen() else PlainScreen(out)
     if growing.until_decided or growing.look_once:
         note_plan(ledger, growing.most if growing.until_decided else len(made.seeds), growing.look_once)
     grow = growth(ledger, made, asked, growing)
@@ -115,7 +116,7 @@ def executor_of(
         ClusterError: they cannot be had.
     """
     if place.is_local:
-        return ProcessExecutor(place.workers or default_workers(device))
+        return ProcessExecutor(place.workers or default_workers(device), device)
     return ClusterExecutor(place.executor, device, place.trials_per_gpu, told, reach)
 
 
