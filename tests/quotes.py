@@ -17,7 +17,7 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = Path("results", "published")
-PAGES = [ROOT / "README.md", *(ROOT / "docs" / name for name in ("results.md", "judge.md", "scale.md"))]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("results", "judge", "durable", "scale"))]
 QUOTED = re.compile(r"(<!-- quoted: (\w+) (\S+) -->\n)(.*?)(<!-- end of quotation -->)", re.DOTALL)
 PRINTED = re.compile(r"(```console\n\$ vit-ablate (judge [^\n]+)\n)(.*?)(\n```)", re.DOTALL)
 SENTENCE = re.compile(r"^- \*\*.+$", re.MULTILINE)
@@ -114,7 +114,15 @@ def _cell(value: object) -> str:
     )
 
 
-KINDS = {"answer": answer, "decided": decided, "growing": growing, "scale": scale}
+def chaos(folder: Path) -> str:
+    """What killing a study again and again came to; nothing before it is published."""
+    if not folder.exists():
+        return ""
+    (result,) = re.findall(r"^\*\*Result\.\*\* (.+)$", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    return f"{result} [Every kill](../{PUBLISHED / folder.name}/README.md)."
+
+
+KINDS = {"answer": answer, "decided": decided, "growing": growing, "chaos": chaos, "scale": scale}
 
 
 def _share(folder: Path) -> str:

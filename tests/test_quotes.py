@@ -36,6 +36,14 @@ def test_a_new_run_is_quoted_at_once(tmp_path):
     assert quoted(said) == text
 
 
+def test_the_page_on_durable_studies_says_what_the_kills_came_to_once_that_is_published(tmp_path):
+    text = (ROOT / "docs" / "durable.md").read_text(encoding="utf-8")
+    (tmp_path / PUBLISHED / "chaos").mkdir(parents=True)
+    (tmp_path / PUBLISHED / "chaos" / "README.md").write_text("# Killed\n\n**Result.** Killed 7 times.\n\nMore.\n")
+    assert "\nKilled 7 times. [Every kill](../results/published/chaos/README.md).\n" in quoted(text, tmp_path)
+    assert quoted(quoted(text, tmp_path)) == text
+
+
 def test_a_bench_of_scale_is_quoted_in_three_tables(tmp_path):
     folder = tmp_path / PUBLISHED / "bench-cpu"
     folder.mkdir(parents=True)

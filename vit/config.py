@@ -58,7 +58,7 @@ class ViTConfig:
         attention_type: a name in ``ATTENTION_TYPES``.
         qk_norm: a norm of queries and keys, per head (Dehghani et al., arXiv 2302.05442, section 2).
         num_class_tokens: how many, where the pooling reads class tokens: their mean.
-        layer_scale: where every learned scale of a block's branches begins (arXiv 2103.17239, section 2.1); 0 for none.
+        layer_scale: where every learned scale of a block's branches begins (arXiv 2103.17239, section 2); 0 for none.
         drop_path: probability that the last block's branches are left out in training, rising linearly from the first
             block's (arXiv 1603.09382, section 3).
         norm_eps: added to the variance in every norm; timm has 1e-6, transformers 1e-12.

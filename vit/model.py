@@ -41,13 +41,14 @@ class Block(nn.Module):
         self.mlp = Mlp(config)
         self.scale2 = LayerScale(config.embed_dim, config.layer_scale) if config.layer_scale else nn.Identity()
         dropped = drop_path_at(index, config.depth, config.drop_path)
-        self.drop_path = DropPath(dropped) if dropped else nn.Identity()
+        self.drop_path1 = DropPath(dropped) if dropped else nn.Identity()
+        self.drop_path2 = DropPath(dropped) if dropped else nn.Identity()
 
     def forward(self, tokens: Tensor, positional: Positional, reads: int | None = None) -> Tensor:
         """``(b, n, d) -> (b, n, d)``; with ``reads`` only the first ``reads`` tokens are computed."""
         attended = self.scale1(self.attention(self.norm1(tokens), positional, reads))
-        tokens = tokens[:, :reads] + self.drop_path(attended)
-        out: Tensor = tokens + self.drop_path(self.scale2(self.mlp(self.norm2(tokens))))
+        tokens = tokens[:, :reads] + self.drop_path1(attended)
+        out: Tensor = tokens + self.drop_path2(self.scale2(self.mlp(self.norm2(tokens))))
         return out
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -170,34 +168,6 @@ class Asked(Images):
             )
         check_settings(self.settings)
         check_settings(self.factors)
-
-
-def asking(body: Callable[..., None]) -> Callable[..., None]:
-    """The options of ``Asked`` in front of those of a command whose first parameter is an ``Asked``."""
-    in_order = sorted(fields(Asked), key=lambda field: bool(field.kw_only))  # its own, then those of ``Images``
-    shared = {field.name: field.default for field in in_order}
-    types = {**get_type_hints(Asked, include_extras=True), **get_type_hints(body, include_extras=True)}
-    own = list(inspect.signature(body).parameters.values())[1:]
-    defaults = shared | {parameter.name: parameter.default for parameter in own}
-
-    def command(**words: Any) -> None:
-        asked = Asked(**{name: words.pop(name) for name in shared})
-        body(asked, **words)
-
-    command.__name__, command.__doc__ = body.__name__, body.__doc__
-    command.__annotations__ = {name: types[name] for name in defaults}
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=default,
-                annotation=types[name],
-            )
-            for name, default in defaults.items()
-        ]
-    )
-    return command
 
 
 class WithChoices(TyperCommand):

@@ -8,34 +8,27 @@ from typing import Annotated
 
 import typer
 
-from studies.cli.again import AllowMixed, MeasureAgain, Retries, Retry, RetryFailed, failures
+from studies.cli.asking import asking
 from studies.cli.console import UsageError, app
 from studies.cli.devices import Device, DeviceOption
-from studies.cli.executors import Place
 from studies.cli.images import DataDir, Dataset, Images, ImageSize, Resize, ResizeOption
 from studies.cli.known import check
-from studies.cli.logs import Log, logs_named
 from studies.cli.options import (
-    CHECKPOINT_SECONDS,
     Asked,
-    Executor,
     Growing,
     Init,
     Json,
     MaxSeeds,
     MaybeStudy,
-    Pack,
     Results,
     Set,
     Storage,
-    TrialsPerGpu,
     UntilDecided,
     WithChoices,
-    asking,
     check_settings,
-    pack_size,
 )
-from studies.cli.tuning import MaxMemory, MaxParams, MinThroughput, Pruner, Sampler, Tune, Tuning
+from studies.cli.tuning import Pruner, Sampler, Tune, Tuning
+from studies.cli.way import Way
 
 
 class Listed(StrEnum):
@@ -97,70 +90,12 @@ def plan(
 
 @app.command()
 @asking
-def run(
-    asked: Asked,
-    pack: Pack = "auto",
-    retry_failed: RetryFailed = False,
-    retry: Retry = None,
-    retries: Retries = 2,
-    until_decided: UntilDecided = False,
-    max_seeds: MaxSeeds = None,
-    budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Begin no block of seeds that would end later: 90s, 30min, 2h.")
-    ] = None,
-    look_once: Annotated[
-        bool, typer.Option("--look-once", help="Plan one look, at the last seed: earlier tables decide nothing.")
-    ] = False,
-    trial_timeout: Annotated[
-        float | None,
-        typer.Option(min=1, metavar="SECONDS", help="End a trial, or a pack, that takes longer, as failed."),
-    ] = None,
-    checkpoint_every: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Keep the state of a running trial so often.")
-    ] = CHECKPOINT_SECONDS,
-    tune: Tune = None,
-    sampler: Sampler = None,
-    pruner: Pruner = None,
-    max_params: MaxParams = None,
-    max_memory: MaxMemory = None,
-    min_throughput: MinThroughput = None,
-    storage: Storage = None,
-    executor: Executor = "local",
-    trials_per_gpu: TrialsPerGpu = 1,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Train all anew where a folder has tables only, and replace them.")
-    ] = False,
-    allow_mixed: AllowMixed = False,
-    measure_again: MeasureAgain = False,
-    log: Log = None,
-) -> None:
+def run(asked: Asked, way: Way) -> None:
     """Run a study, or go on with it: finished trials are not run again."""
-    together, growing = pack_size(pack), Growing(until_decided, max_seeds, budget, look_once)
-    growing.check(asked.seeds, asked.first_seed)
-    again = failures(retry_failed, retry or [])
-    tuning = Tuning(tune, sampler, pruner, max_params, max_memory, min_throughput)
-    tuning.check()
-    place = Place(executor, asked.workers, trials_per_gpu)
-    place.check(storage)
-    logs = logs_named(log or [])
+    way.check(asked)
     from studies.cli.doing.running import run_study
 
-    run_study(
-        asked,
-        together,
-        again,
-        growing,
-        tuning,
-        checkpoint_every,
-        trial_timeout,
-        retries,
-        storage,
-        overwrite,
-        allow_mixed,
-        place,
-        measure_again,
-        logs,
-    )
+    run_study(asked, way)
 
 
 @app.command()

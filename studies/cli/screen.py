@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from statistics import fmean
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,7 +16,7 @@ from rich.text import Text
 from studies.cli.grid import Grid
 from studies.design.plan import Plan, Trial
 from studies.findings.words import MISSING, duration, percent, plural, span
-from studies.running.progress import Observer, Progress
+from studies.running.progress import Observer, Progress, Tried
 from studies.trial.record import Outcome
 
 
@@ -42,15 +41,16 @@ class PlainScreen(Observer):
     def measuring(self, num_cells: int, seconds: float) -> None:
         self.say(f"measuring speed and memory of {num_cells} arms, one at a time: about {duration(seconds)}")
 
-    def searched(self, arm: str, place: int, trials: int, settings: Mapping[str, Any], outcome: Outcome) -> None:
+    def searched(self, tried: Tried) -> None:
         words = ", ".join(
-            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in settings.items()
+            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in tried.found.settings.items()
         )
-        given_up = ", given up" if outcome.record.get("pruned") else ""
-        what = (
-            f"FAILED {outcome.reason}" if outcome.reason else f"val {percent(outcome.record['val_accuracy'])}{given_up}"
-        )
-        self.say(f"tuning {arm} [{place}/{trials}] {words}: {what}")
+        record, reason = tried.outcome.record, tried.outcome.reason
+        given_up = ", given up" if record.get("pruned") else ""
+        what = f"FAILED {reason}" if reason else f"val {percent(record['val_accuracy'])}{given_up}"
+        left = f"about {duration(tried.seconds_left)} left of the tuning" if tried.seconds_left else "tuning is over"
+        self.say(f"tuning {tried.arm} [{tried.place}/{tried.trials}] {words}: {what}, {left}")
 
     def training(self, progress: Progress) -> None:
         self.progress = progress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.files import MachineError
@@ -90,6 +90,8 @@ class Results:
             self.progress.complete += 1
         else:
             self.progress.failed += 1
+        state = "complete" if outcome.reason is None else "failed"
+        self.observer.kept(replace(queued.entry, state=state, record=outcome.record, reason=outcome.reason))
         self.observer.finished(queued.trial, outcome)
         return True
 

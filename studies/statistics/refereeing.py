@@ -79,21 +79,21 @@ def judge(
     """
     wanted = Wanted(arm, metric, seed, dataset, tuple(factors))
     kept = screened(frame, wanted)
-    scale = scale_of(metric, kept.runs["value"], higher_is_better)
-    try:
-        question = Question(
-            metric=metric,
-            margin=scale.margin if margin is None else margin,
-            alpha=alpha,
-            higher_is_better=higher_is_better,
-        )
-    except ValueError as error:
-        raise RunsError(str(error)) from None
+    if margin is None:
+        margin = scale_of(metric, kept.runs["value"], higher_is_better).margin
+    question = _question(metric, margin, alpha, higher_is_better)
     rows, notes = _judged(kept, wanted, question, None if baseline is None else str(baseline))
     lead = (["dataset"] if dataset is not None else []) + (["factor", "setting"] if factors else [])
     found = Judgement(rows[[*lead, *COLUMNS]])
     found.attrs["notes"] = [*kept.notes, *notes]
     return found
+
+
+def _question(metric: str, margin: float, alpha: float, higher_is_better: bool) -> Question:
+    try:
+        return Question(metric=metric, margin=margin, alpha=alpha, higher_is_better=higher_is_better)
+    except ValueError as error:
+        raise RunsError(str(error)) from None
 
 
 def _judged(kept: Screened, wanted: Wanted, question: Question, baseline: str | None) -> tuple[pd.DataFrame, list[str]]:

@@ -39,7 +39,7 @@ class SeedVariance:
 
 
 def split_seed_variance(correct: ArrayLike, confidence: float = 0.95) -> SeedVariance:
-    """Split the variance of accuracy between seeds of one arm (Jordan 2023, arXiv 2304.01910, section 3).
+    """Split the variance of accuracy between seeds of one arm (Jordan 2023, arXiv 2304.01910).
 
     With C[s, i] whether seed s gets example i right, and examples drawn independently from a distribution,
     the variance over seeds of the accuracy on m of them is, on average over test sets,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bench.files import write
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when the state of a session changes its meaning."""
 
 

@@ -25,7 +25,7 @@ def train(session: Session, after_epoch: Callable[[], None] = lambda: None, upke
     """
     upkeep = upkeep or Upkeep()
     upkeep.begin(session)
-    with session.dropout, session.clock.pauses:
+    with session.dropout, session.paths, session.clock.pauses:
         for _ in range(session.curves.epoch, session.recipe.epochs):
             session.clock.start()
             for images, labels in session.batches():

@@ -1,6 +1,6 @@
 """Several models of one configuration trained as one program, each as if it were alone: seeds, or rates.
 
-Every model keeps its own streams of initialisation, order, augmentation and dropout. On a CPU it draws what
+Every model keeps its own streams of initialisation, order, augmentation, drop path and dropout. On a CPU it draws what
 it would draw alone, and results are equal but for the rounding of batched products. On another device dropout
 of all models is one joint draw: as random, and repeatable, but it depends on who is packed together.
 """
@@ -16,6 +16,7 @@ from studies.training.batches import packed_batches
 from studies.training.compute import Compute
 from studies.training.curves import DivergedError, Fit
 from studies.training.dropouts import PackDropout
+from studies.training.paths import DropPaths
 from studies.training.recipe import Recipe
 from studies.training.score import Score, evaluate_packed
 from studies.training.session import Session
@@ -48,6 +49,7 @@ class Packed(Session):
         self.model = stacked_models(config, self.seeds, compute, device, self.recipe.init)
         self.update, self.pack = packed_step_of(self.model, recipes, compute, device)
         self.optimizer = self.pack.inner
+        self.paths = DropPaths(self.model, self.seeds, self.recipe.batch_size, device)
         self.dropout = PackDropout(self.seeds, device)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:

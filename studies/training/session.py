@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from studies.data import DataSet
 from studies.training.batches import Preparation
 from studies.training.curves import Curves, DivergedError, Fit
+from studies.training.paths import DropPaths
 from studies.training.recipe import Recipe
 from studies.training.score import Score
 from studies.training.steps.graphed import GraphedStep, Step
@@ -22,9 +23,9 @@ from studies.training.streams import Dropout, EpochStreams, seed_of
 class Session(ABC):
     """A training between two of its steps; ``studies/training/fit.py`` has the loop that runs it to its end.
 
-    Batches are made and steps taken while ``dropout`` is entered. Whatever decides how the training goes on is
-    in ``state_dict``, after any step: a fresh session of the same arguments that loads it ends with the same bits.
-    Losses and scores have one entry a model.
+    Batches are made and steps taken while ``dropout`` and ``paths`` are entered. Whatever decides how the training
+    goes on is in ``state_dict``, after any step: a fresh session of the same arguments that loads it ends with the
+    same bits. Losses and scores have one entry a model.
 
     Args:
         recipes: one a model; they differ in nothing that batches depend on.
@@ -36,6 +37,7 @@ class Session(ABC):
     optimizer: torch.optim.Optimizer
     update: Step
     dropout: Dropout
+    paths: DropPaths
 
     def __init__(self, recipes: Sequence[Recipe], seeds: Sequence[int], data: DataSet) -> None:
         self.recipe, self.data = recipes[0], data
@@ -72,6 +74,7 @@ class Session(ABC):
     def step(self, images: Tensor, labels: Tensor) -> None:
         """One update of every model; its loss is added to ``total``, where the epoch's losses come together."""
         self.set_rates(self.taken, self.recipe.epochs * self.curves.steps)
+        self.paths.draw()
         self.total += self.update(images, labels)
         self.taken += 1
         if self.taken % self.curves.steps == 0:
@@ -95,6 +98,7 @@ class Session(ABC):
             "optimizer": self.optimizer.state_dict()["state"],
             "streams": self.streams.marked,
             "dropout": self.dropout.states(),
+            "paths": self.paths.states(),
             "taken": self.taken,
             "total": self.total,
             "seconds": self.clock.seconds,
@@ -112,6 +116,7 @@ class Session(ABC):
         self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
         self.streams.load(state["streams"])
         self.dropout.load(state["dropout"])
+        self.paths.load(state["paths"])
         self.taken = state["taken"]
         self.total.copy_(state["total"])
         self.clock.seconds = state["seconds"]

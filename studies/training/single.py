@@ -11,6 +11,7 @@ from studies.data import DataSet
 from studies.training.batches import single_batches
 from studies.training.compute import Compute
 from studies.training.curves import DivergedError, Fit
+from studies.training.paths import DropPaths
 from studies.training.recipe import Recipe
 from studies.training.score import Score, evaluate
 from studies.training.session import Session
@@ -32,12 +33,14 @@ class Single(Session):
         super().__init__([recipe], [seed], data)
         (own,) = self.seeds
         self.model = initialised(config, own, recipe.init).to(device).use_attention(compute.attention)
+        self.paths = DropPaths(self.model, self.seeds, recipe.batch_size, device)
         self.update, self.optimizer = step_of(self.model, recipe, compute, device)
         self.dropout = DropoutStream(own, device)
         if isinstance(self.update, CompiledStep):
             first = torch.arange(recipe.batch_size)
             images, labels = self.prepare.floats(data.train.images[first]), data.train.labels[first]
-            self.compile_seconds = self.update.prepare(images, labels)
+            with self.paths:
+                self.compile_seconds = self.update.prepare(images, labels)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Images ``(b, c, h, w)`` and labels ``(b,)``."""

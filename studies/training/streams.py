@@ -1,6 +1,6 @@
 """Separate random streams from one seed, the same for every arm.
 
-One seed must vary initialisation, order, augmentation and dropout together, yet a change in one arm (one
+One seed must vary initialisation, order, augmentation, drop path and dropout together, yet a change in one arm (one
 more dropout layer, say) must not shift what the others draw (Bouthillier et al., arXiv 2103.03098).
 """
 

@@ -11,8 +11,9 @@ from rich.text import Text
 
 import tiny
 from studies.cli import console, errors, running
+from studies.cli.asking import asking
 from studies.cli.doing import status
-from studies.cli.options import Asked, asking
+from studies.cli.options import Asked
 from studies.training.curves import DivergedError
 
 

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import disks
@@ -23,8 +24,8 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("VIT_ABLATE_CACHE", str(tmp_path / "cache"))
 
 
-def imported(source: Path, image_size: int = 16) -> str:
-    return import_images(source, image_size, "crop", refuse_broken=False)
+def imported(source: Path, image_size: int = 16, refuse_broken: bool = False) -> str:
+    return import_images(source, image_size, "crop", refuse_broken)
 
 
 def half_written() -> list[str]:
@@ -67,9 +68,61 @@ def test_a_folder_of_too_little_is_refused_before_anything_is_written(tmp_path, 
 def test_a_label_of_a_table_that_train_does_not_have_is_refused(tmp_path):
     root = folder(tmp_path / "pets")
     rows = [f"{path},{path.parent.name},train" for path in sorted(root.rglob("*.png"))]
-    (tmp_path / "t.csv").write_text("\n".join(["path,label,split", *rows, f"{root}/cat/0.png,fox,test"]))
+    (tmp_path / "t.csv").write_text(
+        "\n".join(["path,label,split", *rows, f"{save(noise(99), root / 'a.png')},fox,test"])
+    )
     with pytest.raises(DataError, match="'fox' occur in validation or test images but in no training image"):
         imported(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("again", "words"),
+    [
+        (
+            "cat/0.png,dog,train",
+            r"t\.csv: cat/0\.png is listed as 'cat' and as 'dog'; an image has one label: keep one",
+        ),
+        (
+            "./dog/../cat/0.png,dog,train",
+            r"cat/0\.png, which is \./dog/\.\./cat/0\.png, is listed as 'cat' and as 'dog';",
+        ),
+        ("hard.png,dog,train\nsoft.png,dog,train", r"which is hard\.png, .* \(and 1 more\);"),
+        ("cat/0.png,cat,test", r"cat/0\.png is listed in 'train' and in 'test'; an image is in one split: keep one"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_file_under_two_labels_or_in_two_splits_is_refused(tmp_path, ending, again, words):
+    root = folder(tmp_path)
+    (root / "hard.png").hardlink_to(root / "cat" / "0.png")
+    (root / "soft.png").symlink_to(root / "cat" / "1.png")
+    rows = [f"{path.relative_to(root)},{path.parent.name},train" for path in sorted(root.glob("*/*.png"))]
+    source = tmp_path / "t.csv"
+    source.write_text("\n".join(["path,label,split", *rows, again]))
+    if ending == "parquet":
+        source, words = tmp_path / "t.parquet", words.replace("csv", "parquet")
+        pd.read_csv(tmp_path / "t.csv", dtype=str).to_parquet(source)
+    with pytest.raises(DataError, match=words):
+        imported(source)
+    assert not cache_folder().exists()
+
+
+def test_a_file_listed_again_counts_once_and_is_named(tmp_path):
+    root = folder(tmp_path)
+    rows = [f"{path.relative_to(root)},{path.parent.name}" for path in sorted(root.glob("*/*.png"))]
+    (tmp_path / "once.csv").write_text("\n".join(["path,label", *rows]))
+    (tmp_path / "twice.csv").write_text("\n".join(["path,label", *rows, "./cat/3.png,cat"]))
+    once, twice = imported(tmp_path / "once.csv"), imported(tmp_path / "twice.csv")
+    assert about(twice).skipped == [["./cat/3.png", "the same file as cat/3.png, counted once"]]
+    assert identity(once) == identity(twice)
+    with pytest.raises(DataError, match=r"1 broken: .*the same file as cat/3"):
+        imported(tmp_path / "twice.csv", refuse_broken=True)
+
+
+def test_a_folder_that_links_one_image_into_two_classes_is_refused(tmp_path):
+    root = folder(tmp_path / "pets")
+    (root / "dog" / "too.png").symlink_to(root / "cat" / "0.png")
+    with pytest.raises(DataError, match=r"cat/0\.png, which is dog/too\.png, is listed as 'cat' and as 'dog'"):
+        imported(root)
 
 
 def test_a_link_to_itself_is_no_class_and_no_source(tmp_path):

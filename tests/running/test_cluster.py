@@ -62,8 +62,8 @@ def run(plan, ledger, folder, executor, observer=None):
 def test_tasks_are_spread_over_workers_one_torch_thread_each(executor):
     assert executor.slots == 2
     futures = [executor.submit(clusters.pid_then, 0.5) for _ in range(2)]
-    assert len({future.result(60) for future in futures}) == 2
-    assert executor.submit(clusters.threads_of_torch).result(60) == 1
+    assert len({future.result(240) for future in futures}) == 2
+    assert executor.submit(clusters.threads_of_torch).result(240) == 1
 
 
 def test_who_is_there_is_asked_once_a_second(executor, monkeypatch):
@@ -79,9 +79,9 @@ def test_who_is_there_is_asked_once_a_second(executor, monkeypatch):
 
 def test_an_error_of_a_task_is_its_own_and_a_dead_worker_is_told(executor):
     with pytest.raises(ValueError, match="its own fault"):
-        executor.submit(clusters.fail).result(60)
+        executor.submit(clusters.fail).result(240)
     with pytest.raises(WorkerLostError):
-        executor.submit(clusters.die).result(60)
+        executor.submit(clusters.die).result(240)
     tiny.until(lambda: executor.slots == 2, "worker again")
 
 
@@ -171,7 +171,7 @@ def test_a_worker_that_cannot_reach_the_storage_takes_no_trial(cluster, server, 
     one = clusters.Chosen(cluster.pids()[0])
     with ClusterExecutor(cluster.address, told=heard.append, fit=one) as executor:
         assert executor.slots == 1
-        assert {executor.submit(os.getpid).result(60) for _ in range(3)} == {one.pid}
+        assert {executor.submit(os.getpid).result(240) for _ in range(3)} == {one.pid}
     assert re.search(r"the worker tcp://\S+ takes no trial: not chosen", heard[-1])
 
 

@@ -352,7 +352,8 @@ NARROW = {"chunking": "horizontal", "patch_size": 7, "embed_dim": 32, "depth": 3
         (ZEN, NARROW, {}, 80, 5),  # packs enough for many workers come first
         (ZEN, NARROW, {}, 63, 1),
         (AMX, NARROW, {}, 200, 1),
-        (("avx2",), NARROW, {}, 200, 1),
+        (("avx2",), NARROW, {}, 200, 8),
+        (("asimd", "bf16"), NARROW, {}, 200, 1),
         (ZEN, {**NARROW, "embed_dim": 128}, {}, 200, 1),
         (ZEN, NARROW, {"batch_size": 5000}, 200, 1),
         (ZEN, NARROW, {"compile": True}, 200, 1),

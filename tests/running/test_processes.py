@@ -61,7 +61,7 @@ def test_a_dead_worker_takes_only_its_own_trial_and_is_replaced(executor, tmp_pa
     tiny.until(lambda: len(list(tmp_path.iterdir())) == 2, "two busy workers")
     victim = multiprocessing.active_children()[0]
     victim.kill()
-    done, running = wait([doomed, other], timeout=60, return_when="FIRST_COMPLETED")
+    done, running = wait([doomed, other], timeout=240, return_when="FIRST_COMPLETED")
     assert (len(done), len(running)) == (1, 1)
     with pytest.raises(ProcessExecutor.worker_died):
         done.pop().result()

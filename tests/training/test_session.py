@@ -19,7 +19,7 @@ from studies.training.steps.compiled import compiled_program
 from studies.training.steps.graphed import GraphedStep, make_capturable
 from vit import ViTConfig
 
-CONFIG = ViTConfig(patch_size=14, embed_dim=8, depth=1, num_heads=2, dropout=0.2, attention_dropout=0.2)
+CONFIG = ViTConfig(patch_size=14, embed_dim=8, depth=1, num_heads=2, dropout=0.2, attention_dropout=0.2, drop_path=0.2)
 RECIPE = Recipe(epochs=3, batch_size=32, max_translation=2, learning_rate=1e-2)
 STEPS = 5
 KINDS = {

@@ -86,8 +86,10 @@ def test_drop_path_leaves_out_whole_examples_and_keeps_the_mean():
 def test_later_blocks_are_dropped_more_often():
     assert [drop_path_at(i, 4, 0.2) for i in range(4)] == pytest.approx([0.05, 0.1, 0.15, 0.2])
     model = ViT(CONFIG, drop_path=0.2)
-    assert [block.drop_path.probability for block in model.blocks] == pytest.approx([0.05, 0.1, 0.15, 0.2])
-    assert {type(block.drop_path) for block in ViT(CONFIG).blocks} == {nn.Identity}
+    for name in ("drop_path1", "drop_path2"):
+        drops = [block.get_submodule(name) for block in model.blocks]
+        assert [drop.probability for drop in drops] == pytest.approx([0.05, 0.1, 0.15, 0.2])
+        assert {type(block.get_submodule(name)) for block in ViT(CONFIG).blocks} == {nn.Identity}
 
 
 def test_a_block_whose_paths_are_all_dropped_is_none(monkeypatch):

@@ -20,7 +20,7 @@ class Convolutional(Tiles):
     """Convolutional stem: 3 x 3 convolutions of stride 2 and ReLU down to the grid (Xiao et al., arXiv 2106.14881).
 
     Channels double up to the width of a token, and the linear embedding is their 1 x 1 convolution;
-    without batch norm, as in CCT (arXiv 2104.05704, section 3.3).
+    without batch norm, as in CCT (arXiv 2104.05704).
     """
 
     @classmethod

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @POOLINGS.register("map")
 class AttentionPooling(Pooling):
-    """One learned query attends over the patch tokens (Zhai et al., arXiv 2106.04560, section 3.3), without MLP."""
+    """One learned query attends over the patch tokens (Zhai et al., arXiv 2106.04560, section 3.2), without MLP."""
 
     reader = "the attention pooling's query"
 

@@ -9,7 +9,7 @@ from vit.pooling.base import POOLINGS, Pooling
 
 @POOLINGS.register("max")
 class Max(Pooling):
-    """Largest value over the patch tokens, dimension by dimension (Boureau et al., ICML 2010, section 2)."""
+    """Largest value over the patch tokens, dimension by dimension (Boureau et al., ICML 2010)."""
 
     reader = "the largest values"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @POOLINGS.register("seqpool")
 class SequencePooling(Pooling):
-    """Mean of the patch tokens, weighted by a softmax of a linear score (CCT, arXiv 2104.05704, section 3.2).
+    """Mean of the patch tokens, weighted by a softmax of a linear score (SeqPool of CCT, arXiv 2104.05704).
 
     The score has no bias, which a softmax does not see.
     """

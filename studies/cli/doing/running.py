@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -17,82 +16,79 @@ from studies.cli.doing.growing import Budget, InRounds, UntilDecided, note_plan
 from studies.cli.doing.planned import plan_of
 from studies.cli.doing.showing import show
 from studies.cli.doing.tuning import named, searched
-from studies.cli.executors import HERE, Place
+from studies.cli.executors import Place
 from studies.cli.options import Asked, Growing, default_workers
 from studies.cli.screen import LiveScreen, PlainScreen
-from studies.cli.tuning import Tuning
+from studies.cli.way import Way
 from studies.design.plan import Plan
 from studies.findings.fidelity import believed
 from studies.findings.importing import finished_in, notes_in
 from studies.findings.published import as_published
 from studies.findings.words import plural
-from studies.ledger.drivers import RETRIES
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
 from studies.ledger.mounts import guard
 from studies.ledger.portable import adopt
 from studies.ledger.states import scores
 from studies.ledger.urls import without_password
+from studies.report.logs import Logs
 from studies.report.tracebacks import Failure, failures
-from studies.report.tracking import write_logs
 from studies.running.cluster import ClusterExecutor
 from studies.running.committing import Reach
 from studies.running.effort import BRIEF, FULL
 from studies.running.executor import TrialExecutor
 from studies.running.moved import moved
 from studies.running.processes import ProcessExecutor
+from studies.running.progress import several
 from studies.running.queue import Growth
 from studies.running.runner import Runner
 from studies.trial.care import Care
 
 
-def run_study(
-    asked: Asked,
-    together: int | None,
-    retry: Collection[str],
-    growing: Growing,
-    tuning: Tuning,
-    every: float,
-    limit: float | None,
-    retries: int = RETRIES,
-    storage: str | None = None,
-    overwrite: bool = False,
-    allow_mixed: bool = False,
-    place: Place = HERE,
-    measure_again: bool = False,
-    logs: Collection[str] = (),
-) -> None:
+def run_study(asked: Asked, way: Way) -> None:
     """Run what is not finished, show the results, and end with the code of what happened."""
-    made = first_plan(plan_of(asked), growing)
-    made = named(made, tuning)
-    folder = ResultsFolder(asked.results / made.folder, storage)
-    ledger = ledger_with_what_is_there(folder, made, overwrite)
-    if measure_again:
+    place, growing = way.place(asked), way.growing
+    made = named(first_plan(plan_of(asked), growing), way.tuning)
+    folder = ResultsFolder(asked.results / made.folder, way.storage)
+    ledger = ledger_with_what_is_there(folder, made, way.overwrite)
+    if way.measure_again:
         ledger.forget_measurement()
     for warning in filter(None, (guard(ledger), moved(ledger, made.device))):
         err.print(printable(warning), soft_wrap=True)
-    effort = BRIEF if asked.quick else FULL
-    made = searched(made, ledger, tuning, partial(executor_of, place, made.device), PlainScreen(out), folder.signs)
+    written = Logs(ledger, folder, way.logs, lambda text: err.print(printable(text), soft_wrap=True))
+    workers = partial(executor_of, place, made.device)
+    with told_where(folder):
+        made = searched(made, ledger, way.tuning, workers, several(PlainScreen(out), written), folder.signs)
     screen = LiveScreen(out, made, scores(ledger)) if is_screen() else PlainScreen(out)
     if growing.until_decided or growing.look_once:
         note_plan(ledger, growing.most if growing.until_decided else len(made.seeds), growing.look_once)
-    grow = growth(ledger, made, asked, growing)
-    care = Care(every=every, limit=limit or math.inf)
     executor = executor_of(place, made.device, screen.say, Reach(without_password(ledger.url), ledger.name))
-    runner = Runner(made, ledger, folder, executor, effort, screen, retry, together, grow, care, retries, allow_mixed)
+    runner = Runner(
+        made,
+        ledger,
+        folder,
+        executor,
+        BRIEF if asked.quick else FULL,
+        several(screen, written),
+        way.again,
+        way.together,
+        growth(ledger, made, asked, growing),
+        Care(every=way.checkpoint_every, limit=way.limit),
+        way.retries,
+        way.allow_mixed,
+    )
     with told_where(folder):
         with screen:
             progress = runner.run()
         published = show(ledger, folder, galleries=not (asked.quick or runner.stop.asked))
-        write_logs(ledger, folder, list(logs))
-    if not runner.stop.asked and (said := as_published(folder.path)):
-        say(said)
-    if asked.quick and not runner.stop.asked and (worth := believed(folder.path)):
-        say(worth)
+        written.close()
     if runner.stop.asked:
         waits = "waits" if progress.waiting == 1 else "wait"
         err.print(f"interrupted: {plural(progress.waiting, 'trial')} {waits}; the same command goes on from here")
         raise typer.Exit(INTERRUPTED)
+    for said in (as_published(folder.path), believed(folder.path) if asked.quick else None):
+        if said:
+            say(said)
     if progress.failed:
         err.print(printable(of_failures(failures(published.runs), folder)), soft_wrap=True)
         raise typer.Exit(FAILED_TRIALS)

@@ -17,6 +17,7 @@ from studies.data.own.decode import RESIZES, Decoded, Policy, open_image
 from studies.data.own.decoding import Progress, arrange, decode_all
 from studies.data.own.folder import list_folder
 from studies.data.own.items import SPLITS, Item, Listing, Skipped, listed
+from studies.data.own.repeats import without_repeats
 from studies.data.own.splits import assign_splits
 from studies.data.own.store import About, about, keep, making, mapped, remember, remembered
 
@@ -42,7 +43,7 @@ def import_images(
     """
     if resize not in RESIZES:
         raise DataError(f"--resize {resize}: choices: {', '.join(RESIZES)}")
-    listing = list_source(source)
+    listing = without_repeats(list_source(source), source)
     policy = Policy(image_size or default_size(listing), resize)
     if not LIMITS[0] <= policy.image_size <= LIMITS[1]:
         raise DataError(f"--image-size {policy.image_size}: must be {LIMITS[0]} to {LIMITS[1]} pixels")

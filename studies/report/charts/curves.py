@@ -17,6 +17,11 @@ from studies.report.charts.svg import NARROW, both_widths, line, path, picture, 
 from studies.report.colours import level_class
 
 WIDTH, HEIGHT = 220.0, 140.0
+GROUND = "behind-curves"
+"""Axes and all arms, faint: drawn in the first panel, and shown again in the others.
+
+There, rules for what is below ``svg`` do not hold: those for its parts name ``.behind`` as well.
+"""
 SHORT = 3
 """Epochs that one chart of all arms can still show."""
 
@@ -43,21 +48,13 @@ def curves_charts(plan: Plan, runs: pd.DataFrame, cells: pd.DataFrame) -> dict[s
     x = Scale(1, last, 34, WIDTH - 8)
     y = accuracy_scale([v for c in found.values() for v in (*c.low, *c.high)], HEIGHT - 20, 8)
     shades = {name: level_class(marks.colour(arms[name])) for name in found}
-    behind = tag("g", *(path(_points(c, x, y), "ghost") for c in found.values()))
-    return {
-        name: picture(
-            WIDTH,
-            HEIGHT,
-            [
-                *_ground(x, y, last, WIDTH, HEIGHT),
-                behind,
-                _curve(curve, x, y, shades[name]),
-            ],
-            f"Validation accuracy of {name} by epoch",
-            "panel",
-        )
-        for name, curve in found.items()
-    }
+    ghosts = (path(_points(curve, x, y), "ghost") for curve in found.values())
+    ground = tag("g", *_ground(x, y, last, WIDTH, HEIGHT), *ghosts, id=GROUND, class_="behind")
+    panels: dict[str, Markup] = {}
+    for name, curve in found.items():
+        parts = [tag("use", href=f"#{GROUND}") if panels else ground, _curve(curve, x, y, shades[name])]
+        panels[name] = picture(WIDTH, HEIGHT, parts, f"Validation accuracy of {name} by epoch", "panel")
+    return panels
 
 
 def arm_curve(runs: pd.DataFrame) -> Curve | None:

@@ -21,6 +21,7 @@ from studies.training.recipe import ELEMENTWISE, Recipe
 from studies.training.steps.lowered import forward
 from studies.training.steps.vectors import in_one_vector, split
 from vit import ViT, ViTConfig
+from vit.branch import DropPath
 
 COMPILED_PROGRAMS = 1024
 """That one process may compile; torch's own limits are 8 and 256, beyond which it silently compiles no more."""
@@ -31,8 +32,8 @@ CPU_OPTIONS: dict[str, Any] = {"cpp_wrapper": True}
 
 Layout = tuple[tuple[tuple[str, Size], ...], ...]
 """Per vector: names and shapes of the parameters that lie in it, in order."""
-Program = Callable[[list[Tensor], Tensor, Tensor], tuple[list[Tensor], Tensor]]
-"""Vectors, images ``(b, c, h, w)``, labels ``(b,)`` -> the gradient of every vector, and the loss."""
+Program = Callable[[list[Tensor], Tensor, Tensor, dict[str, Tensor]], tuple[list[Tensor], Tensor]]
+"""Vectors, images ``(b, c, h, w)``, labels ``(b,)``, dropped paths -> every vector's gradient, and the loss."""
 
 
 class CompiledStep:
@@ -50,6 +51,7 @@ class CompiledStep:
         names = {parameter: name for name, parameter in model.named_parameters()}
         groups = [group for group in recipe.parameter_groups(names) if group["params"]]
         layout = tuple(tuple((names[p], p.shape) for p in group["params"]) for group in groups)
+        self.paths = [(name, module) for name, module in model.named_modules() if isinstance(module, DropPath)]
         self.vectors = [in_one_vector(group["params"]) for group in groups]
         self.program = compiled_program(
             model.config, compute, recipe.label_smoothing, layout, str(self.vectors[0].device)
@@ -76,8 +78,9 @@ class CompiledStep:
         return loss
 
     def _gradients(self, images: Tensor, labels: Tensor) -> tuple[list[Tensor], Tensor]:
+        kept = {f"{name}.kept": path.kept for name, path in self.paths if path.kept is not None}
         with torch.no_grad():
-            return self.program(self.vectors, images, labels)
+            return self.program(self.vectors, images, labels, kept)
 
 
 @lru_cache(maxsize=KEPT)
@@ -89,8 +92,8 @@ def compiled_program(
     with torch.random.fork_rng(devices=[]):  # its weights are never used
         model = ViT(config).to(device).use_attention(compute.attention)
 
-    def loss_of(vectors: list[Tensor], images: Tensor, labels: Tensor) -> Tensor:
-        weights: dict[str, Any] = {}
+    def loss_of(vectors: list[Tensor], images: Tensor, labels: Tensor, kept: dict[str, Tensor]) -> Tensor:
+        weights: dict[str, Any] = dict(kept)
         for vector, inside in zip(vectors, layout, strict=True):
             vector = vector.to(compute.torch_dtype)
             weights |= zip((name for name, _ in inside), split(vector, [shape for _, shape in inside]), strict=True)
