@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -58,9 +58,6 @@ def attention_weights(q: Tensor, k: Tensor, bias: Tensor | None = None) -> Tenso
 
 class RowLinear(nn.Linear):
     """A linear layer that can compute some of its outputs alone."""
-
-    one_model: ClassVar[bool] = True
-    """Whether ``weight`` is one matrix; stacked layers have one of every model."""
 
     def some(self, inputs: Tensor, rows: slice) -> Tensor:
         """``(..., in_features) -> (..., rows)``: what ``forward(inputs)[..., rows]`` is, without the rest."""
@@ -121,7 +118,7 @@ class Attention(Component, nn.Module):
         bias = self.bias(positional, reads)
         dropout = self.attention_dropout if self.training else 0.0
         attend = ATTENTION_KERNELS[self.kernel]
-        if reads is not None and self.plain and self.qkv.one_model and not dropout and not positional.rotates():
+        if reads is not None and self.plain and not dropout and not positional.rotates():
             mixed = read(tokens, reads, self.qkv, self.num_heads, bias, attend)
         else:
             q, k, v = self.heads(tokens, positional, reads)

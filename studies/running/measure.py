@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from bench.files import machine_error
 from bench.meters import Memory, Timing, count_flops, interleaved, peak_memory, predict_peak, train_step_builder
 from studies.data import DataSet, load
 from studies.design.plan import Cell
@@ -22,14 +23,20 @@ from vit import ViT
 INFER_BATCH = 256
 
 
-def measure_cells(cells: list[Cell], device: str, effort: Effort) -> dict[str, dict[str, Any]]:
+def measure_cells(
+    cells: list[Cell], device: str, effort: Effort, memory: Mapping[str, dict[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
     """Measurements by cell hash; a cell that cannot run has only a ``reason``.
 
     Seeds do not change speed, so one measurement serves all trials of a cell. Training is timed with its
-    batch preparation, inference without; both on real images, in images per second.
+    batch preparation, inference without; both on real images, in images per second. ``memory`` is what ``memory_of``
+    found, where it was asked before.
+
+    Raises:
+        MachineError: a disk is full or broken, or too many files are open: to be measured again.
     """
     torch.set_num_threads(1)
-    memory = {cell.content_hash: _memory(cell, device) for cell in cells}  # while no other cell holds any
+    memory = memory_of(cells, device) if memory is None else memory  # while no other cell holds any
     found: dict[str, dict[str, Any]] = {}
     tasks: dict[str, Callable[[], object]] = {}
     for cell in cells:
@@ -38,6 +45,7 @@ def measure_cells(cells: list[Cell], device: str, effort: Effort) -> dict[str, d
             found[cell.content_hash] = facts | memory[cell.content_hash]
             tasks |= {f"{cell.content_hash} {kind}": step for kind, step in steps.items()}
         except Exception as error:  # recorded; the others are measured all the same
+            _raise_if_machine(error)
             found[cell.content_hash] = {"reason": explain(error)}
     if not tasks:
         return found
@@ -60,17 +68,29 @@ def _prepare(cell: Cell, device: str) -> tuple[dict[str, Any], Mapping[str, Call
     return facts, {"train": train, "infer": infer}
 
 
+def memory_of(cells: Iterable[Cell], device: str) -> dict[str, dict[str, Any]]:
+    """By cell hash, what ``measure_cells`` says of memory: on a CPU reckoned, so that others may work meanwhile."""
+    return {cell.content_hash: _memory(cell, device) for cell in cells}
+
+
 def _memory(cell: Cell, device: str) -> dict[str, Any]:
     """Peak GPU memory of training this cell alone, with the data set that lies on the device meanwhile."""
     try:
         memory = _measured_memory(cell, device) if device.startswith("cuda") else _predicted_memory(cell)
     except Exception as error:  # speed is worth having all the same
+        _raise_if_machine(error)
         memory = Memory(None, None, f"unavailable: {explain(error)}")
     return {
         "gpu_memory_mib": memory.allocated_mib,
         "gpu_reserved_mib": memory.reserved_mib,
         "gpu_memory_source": memory.source,
     }
+
+
+def _raise_if_machine(error: Exception) -> None:
+    """A full disk is no property of a cell, for which it would stand ever after."""
+    if (lacking := machine_error(error)) is not None:
+        raise lacking from error
 
 
 def _measured_memory(cell: Cell, device: str) -> Memory:

@@ -4,7 +4,7 @@ Trials go together if they have one model and one recipe but for learning rate, 
 size of a pack is part of how its products are rounded, so the same command makes the same packs, whatever was
 interrupted, and no clock has a say. On a GPU small models go together until a step has ``FILLS`` operations, at most
 ``MOST``. On a CPU, too, a narrow model's step is more walking from operator to operator than arithmetic: there up to
-``MOST_ON_CPU`` go together, where that was measured to gain (``bench/test_packs.py``): on a processor with AVX-512 and
+``MOST_ON_CPU`` go together, where that was measured to gain (``bench/test_packs.py``): on a processor with AVX2 and
 without AMX, steps of at most ``WORK_ON_CPU``, and as long as there are packs enough for many workers.
 """
 
@@ -37,7 +37,8 @@ LEAST_ON_CPU = 4
 """Packs of two gain at most 1.07 times, and lose a tenth on tiles."""
 WORK_ON_CPU = 3_000_000
 """Of ``work_of_a_layer``. AMD Zen 5, packs of 8, float32: the preset `tiny` on strips (650,000) gains 1.4 to 1.6 times,
-on tiles (2,200,000) 1.0 to 1.1 times. Whole studies in packs were slower on an Intel Xeon with AMX."""
+on tiles (2,200,000) 1.0 to 1.1 times; AMD Zen 3, without AVX-512, 1.8 and 1.1 to 1.2 times. Whole studies in packs were
+slower on an Intel Xeon with AMX."""
 FEWEST_STEPS = 200
 """Shorter trainings have nothing to gain."""
 LEAST_PACKS = 16
@@ -58,6 +59,7 @@ class Packing:
         self.packs: dict[str, list[Trial]] = {}  # by the hash of every member
         self.alone: dict[str, str | None] = {}  # by shape, why it cannot be stacked
         self.waiting = MOST_ON_CPU * LEAST_PACKS
+        self.any = False
 
     def arrange(self, ledger: Ledger, known: Iterable[Queued]) -> None:
         """Give every trial that waits its pack. Packs that were made before stay, unless another size is asked for."""
@@ -79,16 +81,28 @@ class Packing:
         """All that train together with a trial, itself included, in their order."""
         return self.packs.get(trial.content_hash, [trial])
 
-    def take(self, queue: deque[Queued]) -> tuple[list[Queued], deque[Queued]]:
-        """The trials that wait of the pack with the most to do, or the first trial where all are alone; and the rest.
+    def ordered(self, waiting: deque[Queued]) -> deque[Queued]:
+        """What waits, pack by pack: those with the most to do first, so that workers end together."""
+        if not self.any:
+            return waiting
+        packs: dict[str, tuple[float, int]] = {}
 
-        Long packs come first, so that workers end together.
-        """
-        first = max(queue, key=lambda queued: self._weight(queued.trial))
-        order = {trial.content_hash: place for place, trial in enumerate(self.of(first.trial))}
-        taken = [queued for queued in queue if queued.trial.content_hash in order]
-        rest = deque(queued for queued in queue if queued.trial.content_hash not in order)
-        return sorted(taken, key=lambda queued: order[queued.trial.content_hash]), rest
+        def first(place: int, queued: Queued) -> tuple[float, int]:
+            pack = self.of(queued.trial)
+            name = pack[0].content_hash
+            if name not in packs:
+                packs[name] = -_work(pack), place
+            return packs[name]
+
+        return deque(queued for _, queued in sorted(enumerate(waiting), key=lambda item: first(*item)))
+
+    def take(self, queue: deque[Queued]) -> list[Queued]:
+        """The first of what waits, in order, with all that wait of its pack; they wait no more."""
+        places = {trial.content_hash: place for place, trial in enumerate(self.of(queue[0].trial))}
+        taken = []
+        while queue and queue[0].trial.content_hash in places:
+            taken.append(queue.popleft())
+        return sorted(taken, key=lambda queued: places[queued.trial.content_hash])
 
     def halve(self, ledger: Ledger, trial: Trial) -> int:
         """The pack of a trial was too much: two halves from now on. Returns the size of the larger."""
@@ -119,10 +133,6 @@ class Packing:
         step = cell.recipe.batch_size * training_flop(cell.config)
         return max(1, min(MOST, int(FILLS / step)))
 
-    def _weight(self, trial: Trial) -> float:
-        pack = self.of(trial)
-        return len(pack) * trial.cell.recipe.batch_size * training_flop(trial.cell.config) if len(pack) > 1 else 0.0
-
     def _made(self, trials: Collection[Trial]) -> Iterable[list[Trial]]:
         """New packs, filled in the order of the plan."""
         shapes: dict[str, list[Trial]] = defaultdict(list)
@@ -143,17 +153,23 @@ class Packing:
 
     def _note(self, ledger: Ledger) -> None:
         """Unless all trials always trained alone."""
+        self.any = any(len(pack) > 1 for pack in self.packs.values())
         noted = ledger.notes(NOTE)
         packs = {id(pack): [trial.content_hash for trial in pack] for pack in self.packs.values()}
         content = {"asked": self.asked_before, "packs": list(packs.values())}
-        if content != noted and (noted or any(len(names) > 1 for names in packs.values())):
+        if content != noted and (noted or self.any):
             ledger.note(NOTE, content)
+
+
+def _work(pack: list[Trial]) -> float:
+    """Of a step of all together; trials alone come last, in the order of the plan."""
+    return sum(t.cell.recipe.batch_size * training_flop(t.cell.config) for t in pack) if len(pack) > 1 else 0.0
 
 
 def gains_on_cpu(cell: Cell) -> bool:
     """Whether models of this cell train faster together than one by one, as far as that was measured."""
     processor = capabilities()
-    if "avx512f" not in processor or "amx_bf16" in processor:
+    if "avx2" not in processor or "amx_bf16" in processor:
         return False
     if work_of_a_layer(cell.config, cell.recipe.batch_size) > WORK_ON_CPU:
         return False

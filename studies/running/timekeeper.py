@@ -12,7 +12,7 @@ from studies.ledger.ledger import Ledger
 from studies.running.effort import Effort
 from studies.running.executor import TrialExecutor
 from studies.running.interrupts import Stop
-from studies.running.measure import measure_cells
+from studies.running.measure import measure_cells, memory_of
 from studies.running.progress import Observer
 
 KILLED = {"reason": "the process that measured was killed (out of memory?)"}
@@ -20,7 +20,10 @@ KILLED = {"reason": "the process that measured was killed (out of memory?)"}
 
 @dataclass(frozen=True)
 class Timekeeper:
-    """Times in one worker while no other runs. What was timed before is known from the ledger; Ctrl-C ends it."""
+    """Times in one worker while no other runs; memory that is reckoned all of them reckon before.
+
+    What was timed before is known from the ledger; Ctrl-C ends it.
+    """
 
     plan: Plan
     ledger: Ledger
@@ -54,14 +57,27 @@ class Timekeeper:
         """Whether they could be."""
         if self.stop.asked:
             return False
-        future = self._ended(self.executor.submit(measure_cells, cells, self.plan.device, effort))
         try:
-            self._keep(future.result())
+            memory = self._memory(cells)
+            future = self.executor.submit(measure_cells, cells, self.plan.device, effort, memory)
+            self._keep(self._ended(future).result())
         except self.executor.sight_lost:
             return False
         except self.executor.worker_died:
             return False
         return True
+
+    def _memory(self, cells: list[Cell]) -> dict[str, dict[str, Any]] | None:
+        """Where it is only reckoned, every worker takes a share of the cells first: speed alone needs a quiet machine.
+
+        None where whoever measures speed measures that, too.
+        """
+        shares = min(self.executor.slots, len(cells))
+        if self.plan.device != "cpu" or shares < 2:
+            return None
+        asked = [self.executor.submit(memory_of, cells[i::shares], self.plan.device) for i in range(shares)]
+        ended = [self._ended(future) for future in asked]
+        return {name: facts for future in ended for name, facts in future.result().items()}
 
     def _keep(self, found: Mapping[str, Any]) -> None:
         """What was measured before is never replaced by a failure."""

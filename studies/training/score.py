@@ -15,6 +15,7 @@ from vit import ViT
 from vit.stacked import StackedViT
 
 EVAL_BATCH = 1000
+"""Images at once; on a CPU of all models of a pack together, whose memory would else be the system's every time."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def score(logits: Tensor, labels: Tensor) -> Score:
 def evaluate_packed(model: StackedViT, split: Split, prepare: Preparation) -> list[Score]:
     """Score every model on the same whole split, without augmentation."""
     model.eval()
-    batches = (prepare.floats(images) for images in torch.split(split.images, EVAL_BATCH))
+    each = max(1, EVAL_BATCH // model.num_models) if split.images.is_cpu else EVAL_BATCH
+    batches = (prepare.floats(images) for images in torch.split(split.images, each))
     logits = torch.cat([model(images.expand(model.num_models, *images.shape)) for images in batches], dim=1)
     model.train()
     return [score(own, split.labels) for own in logits]

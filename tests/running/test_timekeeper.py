@@ -7,6 +7,7 @@ import pytest
 import tiny
 from studies.ledger.folder import ResultsFolder
 from studies.running.interrupts import Stop
+from studies.running.measure import measure_cells
 from studies.running.progress import Observer
 from studies.running.runner import Runner
 from studies.running.timekeeper import KILLED, Timekeeper
@@ -90,6 +91,33 @@ def test_a_measurement_that_is_interrupted_is_made_next_time(ledger):
     stop = Stop()
     Timekeeper(PLAN, ledger, Killed(stop), Observer(), stop).measure(tiny.BRIEFLY)
     assert set(ledger.measurement) == {CLS}
+
+
+class Apart(Killed):
+    """Two workers, whose first answer is a death where that is asked for; speeds come with the memory that was told."""
+
+    slots = 2
+
+    def submit(self, function, cells, *rest):
+        if function is measure_cells:
+            assert all(future.done() for future in self.futures)
+            return done({cell.content_hash: tiny.measured(5) | rest[2][cell.content_hash] for cell in cells})
+        future = super().submit(function, cells)
+        if future.exception() is None:
+            future = done({cell.content_hash: {"gpu_memory_mib": len(self.asked)} for cell in cells})
+        self.futures = [*self.futures, future]
+        return future
+
+    futures: tuple = ()
+
+
+@pytest.mark.parametrize("deaths", [0, 1])
+def test_memory_is_reckoned_by_all_workers_before_one_of_them_times(deaths, ledger):
+    executor = Apart(times=deaths)
+    measure(ledger, executor)
+    assert executor.asked == [[CLS], [MEAN]] * (1 + deaths)
+    places = {name: facts["gpu_memory_mib"] for name, facts in ledger.measurement.items()}
+    assert places == {CLS: 1 + 2 * deaths, MEAN: 2 + 2 * deaths}
 
 
 def test_what_is_measured_is_not_measured_again(ledger):

@@ -13,6 +13,7 @@ from torch.func import functional_call, grad_and_value, stack_module_state
 from studies.training.dropouts import OwnDropout
 from studies.training.streams import initialised
 from vit import ATTENTION_KERNELS, CHUNKINGS, POSITIONALS, ViT, ViTConfig
+from vit.attention import Attention
 from vit.mlp import ACTIVATIONS
 from vit.positional import Positional
 from vit.stacked import stack
@@ -98,9 +99,10 @@ def test_bfloat16_autocast_stays_near_that_of_one(images):
     torch.testing.assert_close(logits.float(), expected.float(), atol=0.05, rtol=0.05)
 
 
-def test_the_oracle_of_torch_func_agrees(images):
+@pytest.mark.parametrize("change", [{}, {"positional": "relative", "num_class_tokens": 2}, {"qkv_bias": False}])
+def test_the_oracle_of_torch_func_agrees(change, images):
     """``vmap(grad_and_value(functional_call))``, torch's own way to train an ensemble, in float64."""
-    apart, labels = [model.double() for model in models(CONFIG)], torch.randint(5, (M, B))
+    apart, labels = [model.double() for model in models(CONFIG.replace(**change))], torch.randint(5, (M, B))
     stacked = stack(apart)
     losses = F.cross_entropy(stacked(images.double()).flatten(0, 1), labels.flatten(), reduction="none")
     losses = losses.view(M, B).mean(dim=1)
@@ -147,8 +149,18 @@ def test_a_stack_answers_for_its_parts_what_their_attention_asks(monkeypatch):
         apart = models(CONFIG.replace(positional=positional))
         one, body = apart[0], stack(apart).body
         assert body.positional.rotates() == one.positional.rotates() == (positional == "gated")
-        assert one.blocks[0].attention.qkv.one_model
-        assert not body.blocks[0].attention.qkv.one_model
+
+
+@pytest.mark.parametrize(
+    ("change", "computed"), [({}, False), ({"positional": "rope2d"}, True), ({"qk_norm": True}, True)]
+)
+def test_the_few_queries_of_a_stack_need_no_keys_of_their_own(change, computed, images, monkeypatch):
+    """As in a model alone: only what rotates or normalises them asks for keys."""
+    asked = []
+    split = Attention._split
+    monkeypatch.setattr(Attention, "_split", lambda self, projected: asked.append(1) or split(self, projected))
+    stack(models(CONFIG.replace(depth=1, **change)))(images)
+    assert bool(asked) == computed
 
 
 def test_stacking_copies_and_draws_nothing():

@@ -6,7 +6,7 @@ Inputs are joined model by model: ``(m*b, ...)``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +20,6 @@ def joined(tensors: Sequence[Tensor]) -> nn.Parameter:
 
 class StackedLinear(nn.Module):
     """m linear layers as one batched product: ``(m*b, ..., in) -> (m*b, ..., out)``."""
-
-    one_model: ClassVar[bool] = False
 
     def __init__(self, layers: Sequence[Any]) -> None:
         super().__init__()
