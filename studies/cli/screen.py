@@ -16,7 +16,6 @@ from rich.text import Text
 from studies.cli.grid import Grid
 from studies.design.plan import Plan, Trial
 from studies.findings.words import MISSING, duration, percent, plural, span
-from studies.ledger.entries import Entry
 from studies.running.progress import Observer, Progress, Tried
 from studies.trial.record import Outcome
 
@@ -96,9 +95,15 @@ class PlainScreen(Observer):
 
 
 class LiveScreen(PlainScreen):
-    """Every arm's accuracy so far, what is running, and the time left, redrawn in place."""
+    """Every arm's accuracy so far, what is running, and the time left, redrawn in place.
 
-    def __init__(self, console: Console, plan: Plan, entries: Iterable[Entry] = ()) -> None:
+    Args:
+        console: to draw on.
+        plan: whose arms are the rows.
+        scores: of trials that were complete before: the hash of a cell and a validation accuracy each.
+    """
+
+    def __init__(self, console: Console, plan: Plan, scores: Iterable[tuple[str, float]] = ()) -> None:
         super().__init__(console)
         self.plan = plan
         self.accuracies: dict[str, list[float]] = defaultdict(list)
@@ -107,9 +112,9 @@ class LiveScreen(PlainScreen):
         self.message = ""
         self.measuring_since: tuple[float, float] | None = None
         names = {cell.content_hash: cell.name for cell in plan.runnable}
-        for entry in entries:
-            if entry.state == "complete" and entry.cell_hash in names:
-                self.accuracies[names[entry.cell_hash]].append(entry.record["val_accuracy"])
+        for cell, accuracy in scores:
+            if cell in names:
+                self.accuracies[names[cell]].append(accuracy)
         self.live = Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveScreen:

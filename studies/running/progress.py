@@ -136,8 +136,10 @@ class Progress:
     def eta_seconds(self) -> float:
         """Time left: what the trials were expected to take, scaled by how long those took that are over."""
         pace = self.taken / self.expected if self.expected else 1.0
-        left = [max(0.0, pace * work - self._spent(name)) for name, work in self.work.items()]
-        return sum(left) / max(1, min(self.workers, len(left)))
+        begun = {name: self.work[name] for name in self.begun if name in self.work}
+        left = sum(max(0.0, pace * work - self._spent(name)) for name, work in begun.items())
+        left += pace * max(0.0, sum(self.work.values()) - sum(begun.values()))
+        return left / max(1, min(self.workers, len(self.work)))
 
     def _spent(self, name: str) -> float:
         """Its share of a worker's seconds so far."""

@@ -73,7 +73,10 @@ class Results:
         return []
 
     def _write(self, queued: Queued, outcome: Outcome) -> bool:
-        if outcome.reason is None:
+        if outcome.reason is None and self.executor.commits:  # its worker did, or would say why not
+            self.ledger.let_go([queued.entry])
+            kept = True
+        elif outcome.reason is None:
             kept = self.ledger.complete(queued.entry, outcome.record)
         else:
             kept = self.ledger.fail(queued.entry, outcome.reason, outcome.record, outcome.trace)

@@ -29,6 +29,7 @@ from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
 from studies.ledger.mounts import guard
 from studies.ledger.portable import adopt
+from studies.ledger.states import scores
 from studies.ledger.urls import without_password
 from studies.report.logs import Logs
 from studies.report.tracebacks import Failure, failures
@@ -58,7 +59,7 @@ def run_study(asked: Asked, way: Way) -> None:
     workers = partial(executor_of, place, made.device)
     with told_where(folder):
         made = searched(made, ledger, way.tuning, workers, several(PlainScreen(out), written), folder.signs)
-    screen = LiveScreen(out, made, ledger.entries().values()) if is_screen() else PlainScreen(out)
+    screen = LiveScreen(out, made, scores(ledger)) if is_screen() else PlainScreen(out)
     if growing.until_decided or growing.look_once:
         note_plan(ledger, growing.most if growing.until_decided else len(made.seeds), growing.look_once)
     executor = executor_of(place, made.device, screen.say, Reach(without_password(ledger.url), ledger.name))
@@ -111,7 +112,7 @@ def executor_of(
         ClusterError: they cannot be had.
     """
     if place.is_local:
-        return ProcessExecutor(place.workers or default_workers(device))
+        return ProcessExecutor(place.workers or default_workers(device), device)
     return ClusterExecutor(place.executor, device, place.trials_per_gpu, told, reach)
 
 
