@@ -84,7 +84,7 @@ def cluster(folder: Path, workers: int = 2, resources: str = "") -> Iterator[Clu
     made = Cluster(folder, workers, resources)
     try:
         with distributed.Client(made.address, set_as_default=False) as client:
-            client.wait_for_workers(workers, timeout=60)
+            client.wait_for_workers(workers, timeout=240)
         yield made
     finally:
         made.stop()

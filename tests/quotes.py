@@ -17,7 +17,7 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = Path("results", "published")
-PAGES = [ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "judge.md"]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("results", "judge", "durable", "scale"))]
 QUOTED = re.compile(r"(<!-- quoted: (\w+) (\S+) -->\n)(.*?)(<!-- end of quotation -->)", re.DOTALL)
 PRINTED = re.compile(r"(```console\n\$ vit-ablate (judge [^\n]+)\n)(.*?)(\n```)", re.DOTALL)
 SENTENCE = re.compile(r"^- \*\*.+$", re.MULTILINE)
@@ -77,7 +77,52 @@ def growing(folder: Path) -> str:
     )
 
 
-KINDS = {"answer": answer, "decided": decided, "growing": growing}
+SCALE = {
+    "workers_or_trials": "workers",
+    "trials_per_second": "trials/s",
+    "driver_cpu_ms": "driver, ms",
+    "scheduler_cpu_ms": "scheduler, ms",
+    "workers_cpu_ms": "workers, ms",
+    "server_cpu_ms": "PostgreSQL, ms",
+    "connections": "connections",
+}
+
+
+def scale(folder: Path) -> str:
+    """What the bench of drivers and clusters found: three tables."""
+    rows, where = _table(folder, "scale"), (folder / "scale.md").read_text(encoding="utf-8")
+    machine = re.search(r"^- machine: (.+)$", where, re.MULTILINE)
+    alone = rows[rows["what"] == "no trial"].rename(columns=SCALE)[[*SCALE.values()]]
+    slept = rows[rows["what"] == "a second"].set_index("workers_or_trials")["trials_per_second"]
+    alone = alone.assign(**{"of a second, trials/s": alone["workers"].map(slept)})
+    parts = rows[rows["what"] == "part"].rename(columns={"name": "step", "milliseconds": "ms"})
+    study = rows[rows["what"] == "study"].rename(columns={"workers_or_trials": "trials", "milliseconds": "ms"})
+    tables = [alone, parts[["step", "ms", "statements"]], study[["name", "trials", "ms", "bytes"]]]
+    return "\n\n".join([f"On {machine[1] if machine else 'one machine'}, all on it:", *map(_markdown, tables)])
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    lines = [list(frame.columns), ["---"] * len(frame.columns), *(map(_cell, row) for row in frame.itertuples(False))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, str) or pd.isna(value):
+        return value if isinstance(value, str) else ""
+    return (
+        f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.3g}" if value >= 10 else f"{value:.2g}"
+    )
+
+
+def chaos(folder: Path) -> str:
+    """What killing a study again and again came to; nothing before it is published."""
+    if not folder.exists():
+        return ""
+    (result,) = re.findall(r"^\*\*Result\.\*\* (.+)$", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    return f"{result} [Every kill](../{PUBLISHED / folder.name}/README.md)."
+
+
+KINDS = {"answer": answer, "decided": decided, "growing": growing, "chaos": chaos, "scale": scale}
 
 
 def _share(folder: Path) -> str:

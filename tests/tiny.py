@@ -136,6 +136,17 @@ def marked(*all_of_it: Any) -> Outcome:
     return run_trial(*all_of_it)
 
 
+def slowed(setup: Setup, seed: int, *more: Any) -> Outcome:
+    """A real trial that takes TINY_SLOW seconds longer, and leaves files that say where it began and ended."""
+    seconds, marks = float(os.environ["TINY_SLOW"]), Path(os.environ["TINY_MARKS"])
+    mark = marks / f"{'slow' if seconds else 'fast'}-{setup.trial_hash(seed)}"
+    mark.touch()
+    time.sleep(seconds)
+    outcome = run_trial(setup, seed, *more)
+    mark.with_name(f"trained-{mark.name}").touch()
+    return outcome
+
+
 def marked_pack(*all_of_it: Any) -> list[Outcome]:
     """As `marked`, for the trials of a pack."""
     (Path(os.environ["TINY_MARKS"]) / str(os.getpid())).touch()

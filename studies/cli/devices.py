@@ -34,6 +34,8 @@ def device_named(text: str) -> str:
 DeviceOption = Annotated[
     str,
     typer.Option(
-        metavar="auto|cpu|cuda|cuda:N|mps", help="Where to train; cuda:1 is the second GPU.", callback=device_named
+        metavar="auto|cpu|cuda|cuda:N|mps",
+        help="Where to train; cuda is every GPU, cuda:1 the second.",
+        callback=device_named,
     ),
 ]

@@ -41,7 +41,9 @@ Init = Annotated[
 Results = Annotated[Path, typer.Option(help="Folder of all results.", file_okay=False, callback=local)]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, max=MOST_WORKERS, help="Worker processes, one torch thread each.", show_default="the cores"),
+    typer.Option(
+        min=1, max=MOST_WORKERS, help="Worker processes, one torch thread each.", show_default="the cores, or the GPUs"
+    ),
 ]
 Executor = Annotated[
     str,
@@ -195,8 +197,13 @@ def check_settings(settings: list[str] | None) -> None:
 
 
 def default_workers(device: str) -> int:
-    """One per core on a CPU; at most four beside a GPU."""
+    """One per core on a CPU; one a GPU where ``cuda`` means several; else at most four beside the one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if device == "cuda":
+        from studies.running.gpus import visible_gpus
+
+        if (gpus := len(visible_gpus())) > 1:
+            return gpus
     return cores if device == "cpu" else min(4, cores)
 
 

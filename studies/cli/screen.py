@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from statistics import fmean
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,8 +16,7 @@ from rich.text import Text
 from studies.cli.grid import Grid
 from studies.design.plan import Plan, Trial
 from studies.findings.words import MISSING, duration, percent, plural, span
-from studies.ledger.entries import Entry
-from studies.running.progress import Observer, Progress
+from studies.running.progress import Observer, Progress, Tried
 from studies.trial.record import Outcome
 
 
@@ -43,15 +41,16 @@ class PlainScreen(Observer):
     def measuring(self, num_cells: int, seconds: float) -> None:
         self.say(f"measuring speed and memory of {num_cells} arms, one at a time: about {duration(seconds)}")
 
-    def searched(self, arm: str, place: int, trials: int, settings: Mapping[str, Any], outcome: Outcome) -> None:
+    def searched(self, tried: Tried) -> None:
         words = ", ".join(
-            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in settings.items()
+            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in tried.found.settings.items()
         )
-        given_up = ", given up" if outcome.record.get("pruned") else ""
-        what = (
-            f"FAILED {outcome.reason}" if outcome.reason else f"val {percent(outcome.record['val_accuracy'])}{given_up}"
-        )
-        self.say(f"tuning {arm} [{place}/{trials}] {words}: {what}")
+        record, reason = tried.outcome.record, tried.outcome.reason
+        given_up = ", given up" if record.get("pruned") else ""
+        what = f"FAILED {reason}" if reason else f"val {percent(record['val_accuracy'])}{given_up}"
+        left = f"about {duration(tried.seconds_left)} left of the tuning" if tried.seconds_left else "tuning is over"
+        self.say(f"tuning {tried.arm} [{tried.place}/{tried.trials}] {words}: {what}, {left}")
 
     def training(self, progress: Progress) -> None:
         self.progress = progress
@@ -96,9 +95,15 @@ class PlainScreen(Observer):
 
 
 class LiveScreen(PlainScreen):
-    """Every arm's accuracy so far, what is running, and the time left, redrawn in place."""
+    """Every arm's accuracy so far, what is running, and the time left, redrawn in place.
 
-    def __init__(self, console: Console, plan: Plan, entries: Iterable[Entry] = ()) -> None:
+    Args:
+        console: to draw on.
+        plan: whose arms are the rows.
+        scores: of trials that were complete before: the hash of a cell and a validation accuracy each.
+    """
+
+    def __init__(self, console: Console, plan: Plan, scores: Iterable[tuple[str, float]] = ()) -> None:
         super().__init__(console)
         self.plan = plan
         self.accuracies: dict[str, list[float]] = defaultdict(list)
@@ -107,9 +112,9 @@ class LiveScreen(PlainScreen):
         self.message = ""
         self.measuring_since: tuple[float, float] | None = None
         names = {cell.content_hash: cell.name for cell in plan.runnable}
-        for entry in entries:
-            if entry.state == "complete" and entry.cell_hash in names:
-                self.accuracies[names[entry.cell_hash]].append(entry.record["val_accuracy"])
+        for cell, accuracy in scores:
+            if cell in names:
+                self.accuracies[names[cell]].append(accuracy)
         self.live = Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> LiveScreen:

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from studies.design import space
@@ -14,7 +15,7 @@ from studies.design.designs import FULL, RESOLUTIONS
 from studies.design.levels import DesignError, levels_of, plain, shown
 from studies.statistics.question import ACCURACY, Question
 from studies.training.recipe import Recipe
-from studies.trial.setup import Setup
+from studies.trial.setup import Setup, trial_hash
 from vit import ViTConfig
 
 
@@ -48,9 +49,9 @@ class Cell:
         """Of ``to_train``."""
         return self.to_train.dataset
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
-        """Of ``to_train``."""
+        """Of ``to_train``; reckoned once, since every trial asks."""
         return self.to_train.content_hash
 
     def to_json(self) -> dict[str, Any]:
@@ -80,10 +81,10 @@ class Trial:
         """What to train."""
         return self.cell.to_train
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """16 hex digits: the identity of the trial in the ledger."""
-        return self.setup.trial_hash(self.seed)
+        return trial_hash(self.cell.content_hash, self.seed)
 
     @property
     def label(self) -> str:

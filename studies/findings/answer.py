@@ -12,7 +12,7 @@ import pandas as pd
 from studies.design.plan import Plan
 from studies.findings.column import records
 from studies.findings.forecast import between
-from studies.findings.words import plural, signed
+from studies.findings.words import enough, plural, signed
 from studies.statistics.verdicts import SETTLED
 
 SHOWN = 3  # of a kind; more are counted
@@ -93,10 +93,7 @@ def still_open(effects: pd.DataFrame) -> str:
         return f"Not settled: {said}; one seed tells nothing of luck, so more are needed."
     if not rows["share"].any():
         return f"Not settled: {said}; nothing is decided before the planned look."
-    return (
-        f"Not settled: {said}; a difference of {100 * found.max():.2f} points would have shown with 80 % probability, "
-        f"and {_cure(rows)}."
-    )
+    return f"Not settled: {said}; {enough(found.max())} would have shown with 80 % probability, and {_cure(rows)}."
 
 
 def depends(effects: pd.DataFrame) -> str:

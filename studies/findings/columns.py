@@ -5,7 +5,6 @@ Markdown, HTML, LaTeX, CSV and the terminal show the same columns; a table is a 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import pandas as pd
@@ -182,8 +181,8 @@ def family(row: Row) -> str:
 
 
 def _finite(share: float) -> str:
-    """In points; what no difference would do is no number."""
-    return MISSING if pd.isna(share) or math.isinf(share) else hundredths(share)
+    """In points; what no difference of accuracies would do is no number."""
+    return MISSING if pd.isna(share) or share >= 1 else hundredths(share)
 
 
 def _pair(row: Row) -> str:

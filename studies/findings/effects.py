@@ -65,7 +65,8 @@ def effects_frame(plan: Plan, contrasts: pd.DataFrame, interacting: Sequence[str
             of_factor = contrasts[contrasts["factor"] == factor]
             row = {**alone.loc[cell.name].to_dict(), "factor": factor, "a": level, "b": baseline_levels(plan)[factor]}
             rows.append(row | {"interacts": factor in interacting} | _elsewhere(of_factor, level, row["b"]))
-    return pd.DataFrame(rows, columns=[*contrasts.columns, *EXTRA])
+    levels = {side: pd.Series([row[side] for row in rows], dtype=object) for side in "ab"}  # 512 beside 0.01 stays 512
+    return pd.DataFrame(rows, columns=[*contrasts.columns, *EXTRA]).assign(**levels)
 
 
 def settings_of(contrasts: pd.DataFrame, effect: pd.Series[Any]) -> pd.DataFrame:

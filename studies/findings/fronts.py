@@ -12,6 +12,7 @@ from studies.design.front import BASELINE, OBJECTIVES, arm_of
 from studies.design.plan import Plan
 from studies.findings.answer import Sentence
 from studies.findings.columns import Column, Row
+from studies.findings.tables import searched_traceback
 from studies.findings.words import hundredths, missing, number, plural, span
 from studies.ledger.found import Found, importances, searches
 from studies.ledger.ledger import Ledger
@@ -75,8 +76,19 @@ def trials_frame(ledger: Ledger, plan: Plan) -> pd.DataFrame:
             values = one.values if one.state == "complete" else [one.record.get(name) for name in OBJECTIVES]
             row = {"number": one.number, "state": one.state, "reason": one.reason, "configuration": arm_of(one.number)}
             row |= {**one.settings, **dict(zip(OBJECTIVES, values, strict=True)), "params": one.record.get("params")}
+            row["traceback"] = searched_traceback("front", one)
             rows.append(row | {"confirmed": arm_of(one.number) in confirmed})
-    columns = ["number", "state", "reason", "configuration", *plan.search, *OBJECTIVES, "params", "confirmed"]
+    columns = [
+        "number",
+        "state",
+        "reason",
+        "configuration",
+        *plan.search,
+        *OBJECTIVES,
+        "params",
+        "confirmed",
+        "traceback",
+    ]
     frame = pd.DataFrame(rows, columns=columns)
     frame["on_front"], frame["hypervolume"] = False, np.nan
     done = frame["state"] == "complete"

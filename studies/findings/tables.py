@@ -15,6 +15,7 @@ from studies.findings.csv_file import write_csv
 from studies.findings.growing_table import GrowingTable, uncollected
 from studies.ledger.entries import Entry, LedgerError
 from studies.ledger.folder import ResultsFolder, file_name
+from studies.ledger.found import Found
 from studies.ledger.ledger import Ledger
 from studies.ledger.streaming import each
 from studies.statistics.intervals import interval
@@ -105,6 +106,11 @@ def _failed(cell: Cell, entry: Entry, traced: bool) -> dict[str, Any]:
 def traceback_of(arm: str, seed: int, attempt: int) -> str:
     """The name of the file with the traceback of a failed trial; no name of an arm leaves its folder."""
     return f"{file_name(f'{arm}/seed-{seed}/attempt-{attempt}')}.txt"
+
+
+def searched_traceback(arm: str, found: Found) -> str | None:
+    """As ``traceback_of``, of a trial of a search; None where it left none."""
+    return f"{file_name(f'search/{arm}/trial-{found.trial_id}')}.txt" if found.trace else None
 
 
 def _measured(facts: dict[str, Any]) -> dict[str, Any]:

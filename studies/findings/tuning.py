@@ -12,6 +12,7 @@ from studies.design.plan import Plan
 from studies.design.tuned import tuned_pairs
 from studies.findings.answer import Sentence
 from studies.findings.columns import Column
+from studies.findings.tables import searched_traceback
 from studies.findings.words import hundredths, missing, number, plural, signed, span
 from studies.ledger.found import searches
 from studies.ledger.ledger import Ledger
@@ -19,7 +20,19 @@ from studies.statistics.families import by_cell
 from studies.statistics.judging import Look, Pair, judge_pairs
 from studies.statistics.verdicts import Contrast
 
-LEAD = ["cell", "place", "number", "seed", "state", "reason", "val_accuracy", "epochs", "wall_seconds", "chosen"]
+LEAD = [
+    "cell",
+    "place",
+    "number",
+    "seed",
+    "state",
+    "reason",
+    "val_accuracy",
+    "epochs",
+    "wall_seconds",
+    "chosen",
+    "traceback",
+]
 OPEN = "undecided"
 
 
@@ -76,6 +89,7 @@ def trials_frame(ledger: Ledger, names: Mapping[str, str], plan: Plan) -> tuple[
                     "epochs": len(record.get("curve", ())),
                     "wall_seconds": record.get("wall_seconds"),
                     "chosen": one is best,
+                    "traceback": searched_traceback(about["arm"], one),
                     **one.settings,
                 }
             )

@@ -121,8 +121,13 @@ def _equivalent(row: Row, against: str) -> str:
 def _undecided(row: Row, against: str) -> str:
     missed = ""
     if not missing(row["detectable"]) and not math.isinf(row["detectable"]):
-        missed = f"a difference of {100 * row['detectable']:.2f} points would have been found with 80 % probability; "
+        missed = f"{enough(row['detectable'])} would have been found with 80 % probability; "
     return f"undecided against {against} ({evidence(row)}): {missed}{settling(row)}"
+
+
+def enough(detectable: float) -> str:
+    """``a difference of 0.54 points``; accuracies do not differ by 100."""
+    return "no difference" if detectable >= 1 else f"a difference of {100 * detectable:.2f} points"
 
 
 def settling(row: Row) -> str:

@@ -53,12 +53,12 @@ BY_HASH = text(f"CREATE INDEX IF NOT EXISTS vit_ablate_hash ON {ATTRS.name} (val
 NEXT = "vit-ablate:next"
 """The attribute of an attempt that says which attempt came after it."""
 
-KNOWN = (HASH, "cell_hash", "seed", "attempt", "record", "reason", "failure", "charged")
+FACTS = (HASH, "cell_hash", "seed", "attempt", "reason", "failure", "charged")
+KNOWN = (*FACTS, "record")
 # Straight from the tables: Optuna's own reading builds many objects, 0.4 ms a trial, and keeps them all
 ATTEMPTS = (
     select(TRIALS.c.trial_id, cast(TRIALS.c.state, String), ATTRS.c.key, ATTRS.c.value_json)
     .join(ATTRS, ATTRS.c.trial_id == TRIALS.c.trial_id)
-    .where(ATTRS.c.key.in_(KNOWN))
     .order_by(TRIALS.c.trial_id)
 )
 
@@ -135,9 +135,9 @@ def describe_older(connection: Connection, study_id: int, plan: Plan) -> None:
         connection.execute(insert(CURVES), curves)
 
 
-def read(connection: Connection, *which: Any) -> Iterator[Entry]:
-    """Attempts in the order in which they were enqueued."""
-    rows = connection.execute(ATTEMPTS.where(*which))
+def read(connection: Connection, *which: Any, keys: Sequence[str] = KNOWN) -> Iterator[Entry]:
+    """Attempts in the order in which they were enqueued; without their records, if ``keys`` are ``FACTS``."""
+    rows = connection.execute(ATTEMPTS.where(ATTRS.c.key.in_(keys), *which))
     for trial_id, group in groupby(rows, key=itemgetter(0)):
         _, states, keys, values = zip(*group, strict=True)
         attrs = dict(zip(keys, json.loads(f"[{','.join(values)}]"), strict=True))

@@ -11,6 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.design import space
+from studies.ledger.attempts import TRACE
 from studies.ledger.ledger import Ledger
 from studies.ledger.parameters import decoded
 
@@ -34,6 +35,8 @@ class Found:
         values: one an objective; of a pruned one, the last of its curve.
         record: what training left.
         reason: why it failed or was not trained.
+        trial_id: of the storage, in which no other has it.
+        trace: the traceback of the error that ended it, if any.
     """
 
     number: int
@@ -43,6 +46,8 @@ class Found:
     values: list[float]
     record: dict[str, Any]
     reason: str | None
+    trial_id: int = -1
+    trace: str | None = None
 
     @property
     def over(self) -> bool:
@@ -101,4 +106,6 @@ def found_of(trial: FrozenTrial, domains: space.Space) -> Found:
         values,
         attrs.get("record", {}),
         attrs.get("reason"),
+        trial._trial_id,
+        attrs.get(TRACE),
     )

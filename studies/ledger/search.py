@@ -18,6 +18,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial, TrialState
 
 from studies.design import space
+from studies.ledger.attempts import TRACE
 from studies.ledger.found import ABOUT, INTERRUPTED, Found, found_of
 from studies.ledger.leases import SIGN
 from studies.ledger.ledger import Ledger
@@ -80,9 +81,12 @@ class Search:
         """A trial was given up."""
         self.study.tell(self._kept(found, record, reason), state=TrialState.PRUNED)
 
-    def fail(self, found: Found, reason: str, record: Mapping[str, Any]) -> None:
-        """A trial came to nothing."""
-        self.study.tell(self._kept(found, record, reason), state=TrialState.FAIL)
+    def fail(self, found: Found, reason: str, record: Mapping[str, Any], trace: str | None = None) -> None:
+        """A trial came to nothing; ``trace`` is the traceback of the error that ended it."""
+        trial = self._kept(found, record, reason)
+        if trace:
+            trial.set_user_attr(TRACE, trace)
+        self.study.tell(trial, state=TrialState.FAIL)
 
     def sign(self, found: Found, told: Mapping[str, Any]) -> None:
         """How far a trial is that was asked for here."""
@@ -121,7 +125,7 @@ class Search:
             settings[name] = suggest(trial, name, *self._narrowed(name, domain, settings))
         trial.set_user_attr("place", place)
         self._asked[trial.number] = trial
-        return Found(trial.number, place, "running", settings, [], {}, None)
+        return Found(trial.number, place, "running", settings, [], {}, None, trial._trial_id)
 
     def _params(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Settings as Optuna's parameters, by the names that they will be asked for under."""

@@ -81,7 +81,8 @@ def _why(error: Exception, create: bool) -> str:
 def _open_server(url: URL, create: bool) -> RDBStorage:
     """Several that make the tables of one database at once do it one after another."""
     plain = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
-    options = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True, "connect_args": CONNECTING}
+    # one is kept open: of workers a server bears as many as connections
+    options = {"pool_size": 1, "max_overflow": 3, "pool_pre_ping": True, "connect_args": CONNECTING}
     engine = create_engine(url, poolclass=NullPool, connect_args=CONNECTING)
     with engine.connect() as connection:
         if not create:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, String, cast, select
 
-from studies.ledger.attempts import HASH, KNOWN
+from studies.ledger.attempts import FACTS, HASH
 from studies.ledger.entries import Entry, entry_of
 from studies.ledger.ledger import BATCH, Ledger
 from studies.ledger.transactions import ATTRS, TRIALS, reading
@@ -21,7 +21,6 @@ OWN = '"seed": '
 """Where a record begins to be a trial's own."""
 
 Record = Mapping[str, Any]
-FACTS = tuple(name for name in KNOWN if name != "record")
 
 
 def _whole() -> Select[Any]:

@@ -33,7 +33,8 @@ def run(
         seeds: per arm; by default the study's.
         quick: the same table from less training.
         device: ``cpu``, ``cuda`` or ``mps``.
-        workers: processes, one torch thread each; a script needs ``if __name__ == "__main__":`` around the call.
+        workers: processes, one torch thread each, spread over the GPUs of ``cuda``; a script needs
+            ``if __name__ == "__main__":`` around the call.
 
     Raises:
         UnknownNameError: no such study.
@@ -44,6 +45,6 @@ def run(
     made = expand(declared if seeds is None else dataclasses.replace(declared, seeds=seeds), device)
     folder = ResultsFolder(Path(results) / made.folder)
     ledger = folder.ledger(create=True)
-    Runner(made, ledger, folder, ProcessExecutor(workers), BRIEF if quick else FULL).run()
+    Runner(made, ledger, folder, ProcessExecutor(workers, device), BRIEF if quick else FULL).run()
     publish(ledger, folder)
     return load_results(folder.path)

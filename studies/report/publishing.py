@@ -57,7 +57,7 @@ def publish(
     found = find(ledger)
     plan, cells = found.plan, found.cells
     write_tables(folder.path, found.runs, cells, found.contrasts)
-    write_tracebacks(ledger.traces(), folder, found.runs)
+    write_tracebacks(ledger, folder, found.runs)
     if found.tuning:
         write(folder.path, "tuning.csv", partial(found.tuning.trials.to_csv, index=False))
     if found.search:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from bench.files import write_text
+from studies.findings.tables import searched_traceback
 from studies.ledger.folder import ResultsFolder
+from studies.ledger.found import searches
+from studies.ledger.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,37 @@ def failures(runs: pd.DataFrame) -> list[Failure]:
     ]
 
 
-def write_tracebacks(traces: Mapping[tuple[str, int], str], folder: ResultsFolder, runs: pd.DataFrame) -> None:
-    """One file a failed trial that left one; files of trials that have run since are removed.
+def write_tracebacks(ledger: Ledger, folder: ResultsFolder, runs: pd.DataFrame) -> None:
+    """One file a failed trial that left one, trials of searches among them; files of trials that ran since go.
 
     Args:
-        traces: by the trial's hash and the number of the attempt.
+        ledger: of the study.
         folder: where they are written.
         runs: with the names of the files.
     """
-    found = runs[runs["traceback"].notna()] if "traceback" in runs else runs[:0]
-    for _, run in found.iterrows():
-        head = f"{run['cell']}, seed {run['seed']}, attempt {run['attempt']}: {run['failure']}\n\n"
-        write_text(folder.tracebacks, run["traceback"], head + traces[run["trial"], run["attempt"]])
+    texts = {**_of_runs(ledger, runs), **_of_searches(ledger)}
+    for name, text in texts.items():
+        write_text(folder.tracebacks, name, text)
     for file in folder.tracebacks.glob("*.txt"):
-        if file.name not in set(found["traceback"] if len(found) else ()):
+        if file.name not in texts:
             file.unlink(missing_ok=True)
+
+
+def _of_runs(ledger: Ledger, runs: pd.DataFrame) -> dict[str, str]:
+    """By the name of the file."""
+    found, traces = runs[runs["traceback"].notna()] if "traceback" in runs else runs[:0], ledger.traces()
+    return {
+        run["traceback"]: f"{run['cell']}, seed {run['seed']}, attempt {run['attempt']}: {run['failure']}\n\n"
+        f"{traces[run['trial'], run['attempt']]}"
+        for run in found.to_dict("records")
+    }
+
+
+def _of_searches(ledger: Ledger) -> dict[str, str]:
+    """By the name of the file, which `tuning.csv` or `search.csv` has, too."""
+    return {
+        name: f"search of {about['arm']}, trial {one.number}, {one.settings}: {one.reason}\n\n{one.trace}"
+        for about, found in searches(ledger)
+        for one in found
+        if (name := searched_traceback(about["arm"], one))
+    }

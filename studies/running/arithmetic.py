@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 
 from studies.design.plan import Plan
-from studies.ledger.arithmetic import begun_in
+from studies.ledger.arithmetic import NOTE, begun_in
 from studies.ledger.entries import Entry
 from studies.ledger.ledger import Ledger
+from studies.ledger.states import with_records
 from studies.training.compute import Compute, has_bfloat16, has_cpp_compiler
 
 FIELDS = tuple(field.name for field in fields(Compute))
@@ -30,7 +31,8 @@ def settled(
     Args:
         ledger: of the study.
         plan: its arms.
-        entries: what was run before; of a study of a version that kept nothing, the first complete trial tells.
+        entries: what was run before, without records; of an arm of which a version before this one kept nothing, they
+            are read: the first complete trial tells.
         num_images: in the training set.
         allow_mixed: take the rule of this machine, whatever there was before.
 
@@ -38,7 +40,9 @@ def settled(
         MixedArithmeticError: an arm was begun in an arithmetic that this machine does not have.
     """
     here = {cell.content_hash: cell.to_train.compute_on(plan.device, num_images) for cell in plan.runnable}
-    before = {entry.cell_hash: entry.record for entry in reversed(list(entries)) if _tells(entry)}
+    kept_of = ledger.notes(NOTE) or {}
+    older = [entry for entry in entries if entry.state == "complete" and entry.cell_hash not in kept_of]
+    before = {entry.cell_hash: entry.record for entry in reversed(list(with_records(ledger, older))) if _tells(entry)}
     told = {name: {field: record[field] for field in FIELDS} for name, record in before.items()}
     kept = begun_in(ledger, {name: asdict(compute) for name, compute in here.items()} | told)
     if allow_mixed:
@@ -54,7 +58,7 @@ def settled(
 
 
 def _tells(entry: Entry) -> bool:
-    return entry.state == "complete" and entry.record.get("packed", 1) == 1 and all(f in entry.record for f in FIELDS)
+    return entry.record.get("packed", 1) == 1 and all(f in entry.record for f in FIELDS)
 
 
 def _lacking(kept: Compute, here: Compute, device: str) -> str | None:

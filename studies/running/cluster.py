@@ -7,6 +7,7 @@ scheduler that came back, futures of before are of no use: what their workers di
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,9 @@ WAIT_SECONDS = 30.0
 """For a first worker, and for a scheduler to answer."""
 AWAY_SECONDS = 600.0
 """For a scheduler that was lost to come back."""
+LOOK_SECONDS = 1.0
+"""Between two looks at which workers there are: the scheduler tells of every one. Asked before every trial, that took
+nine tenths of the driver's time (``bench/test_scale.py``)."""
 GPU = "GPU"
 """What a worker calls one of its GPUs: ``dask worker ... --resources GPU=1``."""
 
@@ -66,6 +70,7 @@ class ClusterExecutor:
         self.address, self.told = address, told
         self.resources = {GPU: 1 / trials_per_gpu} if device.startswith("cuda") else {}
         self.fit, self._unfit = fit, dict[str, str | None]()  # by the address of a worker, why
+        self._there, self._looked = list[dict[str, Any]](), -math.inf
         self._running: dict[distributed.Future, Future[Any]] = {}
         self._guard, self._away = threading.Lock(), False
         self._client = self._connected(WAIT_SECONDS)
@@ -150,10 +155,14 @@ class ClusterExecutor:
     def _workers(self) -> list[dict[str, Any]]:
         if self._client.status != "running":
             return []
+        if self._there and time.monotonic() - self._looked < LOOK_SECONDS:
+            return self._there
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         self._ask([address for address in workers if address not in self._unfit])
         self._unfit = {address: why for address, why in self._unfit.items() if address in workers}
-        return [worker for address, worker in workers.items() if self._unfit.get(address) is None]
+        self._there = [worker for address, worker in workers.items() if self._unfit.get(address) is None]
+        self._looked = time.monotonic()
+        return self._there
 
     def _ask(self, new: list[str]) -> None:
         """Whether workers that have joined can take trials; one that gives no answer is asked again."""

@@ -27,7 +27,7 @@ TAKEN = "another worker has this trial"
 
 @dataclass(frozen=True)
 class Committing:
-    """``run`` for these attempts, whose outcomes it returns.
+    """``run`` for these attempts, whose outcomes it returns: one without a reason is written.
 
     Raises:
         MachineError: the worker cannot reach the storage.
@@ -63,10 +63,14 @@ class Committing:
             raise GivenUpError(f"{died} workers were lost with it")
         with Heart(ledger, self.attempts):
             found = self.run(*args)
-            for attempt, outcome in zip(self.attempts, found if isinstance(found, list) else [found], strict=True):
-                if outcome.reason is None:
-                    ledger.complete(attempt, outcome.record)
-        return found
+            outcomes = found if isinstance(found, list) else [found]
+            kept = [self._kept(ledger, *both) for both in zip(self.attempts, outcomes, strict=True)]
+        return kept if isinstance(found, list) else kept[0]
+
+    def _kept(self, ledger: Ledger, attempt: Entry, outcome: Outcome) -> Outcome:
+        if outcome.reason is None and not ledger.complete(attempt, outcome.record):
+            return Outcome({}, TAKEN)
+        return outcome
 
 
 @dataclass(frozen=True)

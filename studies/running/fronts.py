@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 
+from bench.files import MachineError
 from studies.data import load
 from studies.design.front import OBJECTIVES, Admissible, Limits
 from studies.design.plan import Cell, Plan
@@ -22,9 +24,11 @@ from studies.running.executor import TrialExecutor
 from studies.running.interrupts import Stop, ctrl_c
 from studies.running.measure import measure_cells
 from studies.running.packs import shape_key
-from studies.running.progress import Observer
+from studies.running.progress import Observer, Tried
+from studies.running.searching import MAX_ATTEMPTS, Pace, outcome_of
 from studies.running.telling import Telling
-from studies.trial.record import Outcome, explain
+from studies.running.timekeeper import KILLED
+from studies.trial.record import Outcome
 from studies.trial.setup import Setup
 from studies.trial.tuning import FIRST_SEED, run_tuning_trial
 from vit import ViT
@@ -78,7 +82,9 @@ class FrontSearch:
         Raises:
             LedgerError: another run is working on this study.
             DesignError: the limits leave next to nothing of the space.
+            MachineError: a disk is full, say; what met it is asked for again by the next run.
         """
+        self.pace = Pace()
         with self.ledger.sole("tuning"), ctrl_c(self.stop):
             left = self.search.recover()
             if left or len(self._taken()) < self.trials:
@@ -130,24 +136,35 @@ class FrontSearch:
 
     def _measured(self, cells: Sequence[Cell]) -> dict[str, dict[str, Any]]:
         """By shape: what the ledger knows, and what is measured now while nothing else runs."""
-        known = self.ledger.measurement
+        known = {key: facts for key, facts in self.ledger.measurement.items() if facts != KILLED}
         new = {shape_key(cell): cell for cell in cells if shape_key(cell) not in known}
-        if new and not self.stop.asked:
-            self.observer.measuring(len(new), BRIEF.seconds(len(new)))
-            future = self.executor.submit(measure_cells, list(new.values()), self.plan.device, BRIEF)
-            self._until_over({future})
-            try:
-                by_cell = future.result()
-            except self.executor.worker_died:
-                why = {"reason": "the process that measured was killed (out of memory?)"}
-                by_cell = {} if self.stop.asked else {cell.content_hash: why for cell in new.values()}
-            found = {key: by_cell[cell.content_hash] for key, cell in new.items() if cell.content_hash in by_cell}
-            self.ledger.add_measurement(found)
-            known |= found
-        return known
+        if not new or self.stop.asked:
+            return known
+        self.observer.measuring(len(new), BRIEF.seconds(len(new)))
+        every = list(new.values())
+        by_cell = self._timed(every) or self._timed(every) or {}
+        for cell in every if not by_cell else ():  # the one that is too large takes no other's with it
+            by_cell |= self._timed([cell]) or ({} if self.stop.asked else {cell.content_hash: KILLED})
+        found = {key: by_cell[cell.content_hash] for key, cell in new.items() if cell.content_hash in by_cell}
+        self.ledger.add_measurement({key: facts for key, facts in found.items() if facts != KILLED})
+        return known | found
+
+    def _timed(self, cells: list[Cell]) -> dict[str, dict[str, Any]] | None:
+        """By cell hash; None if the process that measured died, or Ctrl-C was pressed."""
+        if self.stop.asked:
+            return None
+        future = self.executor.submit(measure_cells, cells, self.plan.device, BRIEF)
+        self._until_over({future})
+        try:
+            return future.result()
+        except self.executor.sight_lost:
+            return None
+        except self.executor.worker_died:
+            return None
 
     def _train(self, ready: Sequence[Found], cells: Mapping[int, Cell], facts: Mapping[int, Mapping[str, Any]]) -> None:
         waiting, running, names = list(ready), dict[Future[Outcome], Found](), dict[int, str]()
+        attempts, lacking = Counter[int](), list[MachineError]()
         while running or (waiting and not self.stop.asked):
             while waiting and len(running) < self.executor.slots and not self.stop.asked:
                 found = waiting.pop(0)
@@ -155,27 +172,33 @@ class FrontSearch:
                 seed, device = FIRST_SEED + found.place, self.plan.device
                 future = self.executor.submit(run_tuning_trial, setup, seed, device, None, self.signs)
                 running[future] = found
+                attempts[found.number] += 1
                 names[found.number] = setup.trial_hash(seed)
             self.telling.tell((self.search, found, names[found.number]) for found in running.values())
             for future in self._until_over(set(running)):
                 found = running.pop(future)
-                self._collect(future, found, facts[found.number])
+                attempt = MAX_ATTEMPTS - 1 if self.stop.at_once else attempts[found.number]
+                try:
+                    outcome = outcome_of(future, self.executor, attempt)
+                except MachineError as error:
+                    lacking.append(error)
+                    self.stop.asked = True
+                    continue
+                if outcome is None:  # where nothing more is to run, the next run asks for it again
+                    waiting.insert(0, found)
+                else:
+                    self._keep(found, outcome, {**outcome.record, **facts[found.number]})
+        if lacking:
+            raise lacking[0]
 
-    def _collect(self, future: Future[Outcome], found: Found, facts: Mapping[str, Any]) -> None:
-        try:
-            outcome = future.result()
-        except self.executor.worker_died:
-            if self.stop.at_once:
-                return  # asked again by the next run
-            outcome = Outcome({}, "worker was killed (out of memory?)")
-        except Exception as error:  # a result that cannot be sent back, say
-            outcome = Outcome({}, explain(error))
-        record = {**outcome.record, **facts}
+    def _keep(self, found: Found, outcome: Outcome, record: Mapping[str, Any]) -> None:
         if outcome.reason is None:
             self.search.complete(found, [record[name] for name in OBJECTIVES], record)
         else:
-            self.search.fail(found, outcome.reason, record)
-        self.observer.searched("front", len(self._taken()), self.trials, found.settings, outcome)
+            self.search.fail(found, outcome.reason, record, outcome.trace)
+        place = len(self._taken())
+        left = self.pace.seconds_left(self.trials - place)
+        self.observer.searched(Tried("front", place, self.trials, found, outcome, left))
 
     def _until_over(self, futures: set[Future[Any]]) -> set[Future[Any]]:
         """Wait for one of them; Ctrl-C twice kills them."""

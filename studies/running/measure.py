@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.files import machine_error
 from bench.meters import Memory, Timing, count_flops, interleaved, peak_memory, predict_peak, train_step_builder
 from studies.data import DataSet, load
 from studies.design.plan import Cell
@@ -30,6 +31,9 @@ def measure_cells(
     Seeds do not change speed, so one measurement serves all trials of a cell. Training is timed with its
     batch preparation, inference without; both on real images, in images per second. ``memory`` is what ``memory_of``
     found, where it was asked before.
+
+    Raises:
+        MachineError: a disk is full or broken, or too many files are open: to be measured again.
     """
     torch.set_num_threads(1)
     memory = memory_of(cells, device) if memory is None else memory  # while no other cell holds any
@@ -41,6 +45,7 @@ def measure_cells(
             found[cell.content_hash] = facts | memory[cell.content_hash]
             tasks |= {f"{cell.content_hash} {kind}": step for kind, step in steps.items()}
         except Exception as error:  # recorded; the others are measured all the same
+            _raise_if_machine(error)
             found[cell.content_hash] = {"reason": explain(error)}
     if not tasks:
         return found
@@ -73,12 +78,19 @@ def _memory(cell: Cell, device: str) -> dict[str, Any]:
     try:
         memory = _measured_memory(cell, device) if device.startswith("cuda") else _predicted_memory(cell)
     except Exception as error:  # speed is worth having all the same
+        _raise_if_machine(error)
         memory = Memory(None, None, f"unavailable: {explain(error)}")
     return {
         "gpu_memory_mib": memory.allocated_mib,
         "gpu_reserved_mib": memory.reserved_mib,
         "gpu_memory_source": memory.source,
     }
+
+
+def _raise_if_machine(error: Exception) -> None:
+    """A full disk is no property of a cell, for which it would stand ever after."""
+    if (lacking := machine_error(error)) is not None:
+        raise lacking from error
 
 
 def _measured_memory(cell: Cell, device: str) -> Memory:

@@ -59,6 +59,7 @@ class Packing:
         self.packs: dict[str, list[Trial]] = {}  # by the hash of every member
         self.alone: dict[str, str | None] = {}  # by shape, why it cannot be stacked
         self.waiting = MOST_ON_CPU * LEAST_PACKS
+        self.any = False
 
     def arrange(self, ledger: Ledger, known: Iterable[Queued]) -> None:
         """Give every trial that waits its pack. Packs that were made before stay, unless another size is asked for."""
@@ -80,16 +81,28 @@ class Packing:
         """All that train together with a trial, itself included, in their order."""
         return self.packs.get(trial.content_hash, [trial])
 
-    def take(self, queue: deque[Queued]) -> tuple[list[Queued], deque[Queued]]:
-        """The trials that wait of the pack with the most to do, or the first trial where all are alone; and the rest.
+    def ordered(self, waiting: deque[Queued]) -> deque[Queued]:
+        """What waits, pack by pack: those with the most to do first, so that workers end together."""
+        if not self.any:
+            return waiting
+        packs: dict[str, tuple[float, int]] = {}
 
-        Long packs come first, so that workers end together.
-        """
-        first = max(queue, key=lambda queued: self._weight(queued.trial))
-        order = {trial.content_hash: place for place, trial in enumerate(self.of(first.trial))}
-        taken = [queued for queued in queue if queued.trial.content_hash in order]
-        rest = deque(queued for queued in queue if queued.trial.content_hash not in order)
-        return sorted(taken, key=lambda queued: order[queued.trial.content_hash]), rest
+        def first(place: int, queued: Queued) -> tuple[float, int]:
+            pack = self.of(queued.trial)
+            name = pack[0].content_hash
+            if name not in packs:
+                packs[name] = -_work(pack), place
+            return packs[name]
+
+        return deque(queued for _, queued in sorted(enumerate(waiting), key=lambda item: first(*item)))
+
+    def take(self, queue: deque[Queued]) -> list[Queued]:
+        """The first of what waits, in order, with all that wait of its pack; they wait no more."""
+        places = {trial.content_hash: place for place, trial in enumerate(self.of(queue[0].trial))}
+        taken = []
+        while queue and queue[0].trial.content_hash in places:
+            taken.append(queue.popleft())
+        return sorted(taken, key=lambda queued: places[queued.trial.content_hash])
 
     def halve(self, ledger: Ledger, trial: Trial) -> int:
         """The pack of a trial was too much: two halves from now on. Returns the size of the larger."""
@@ -120,10 +133,6 @@ class Packing:
         step = cell.recipe.batch_size * training_flop(cell.config)
         return max(1, min(MOST, int(FILLS / step)))
 
-    def _weight(self, trial: Trial) -> float:
-        pack = self.of(trial)
-        return len(pack) * trial.cell.recipe.batch_size * training_flop(trial.cell.config) if len(pack) > 1 else 0.0
-
     def _made(self, trials: Collection[Trial]) -> Iterable[list[Trial]]:
         """New packs, filled in the order of the plan."""
         shapes: dict[str, list[Trial]] = defaultdict(list)
@@ -144,11 +153,17 @@ class Packing:
 
     def _note(self, ledger: Ledger) -> None:
         """Unless all trials always trained alone."""
+        self.any = any(len(pack) > 1 for pack in self.packs.values())
         noted = ledger.notes(NOTE)
         packs = {id(pack): [trial.content_hash for trial in pack] for pack in self.packs.values()}
         content = {"asked": self.asked_before, "packs": list(packs.values())}
-        if content != noted and (noted or any(len(names) > 1 for names in packs.values())):
+        if content != noted and (noted or self.any):
             ledger.note(NOTE, content)
+
+
+def _work(pack: list[Trial]) -> float:
+    """Of a step of all together; trials alone come last, in the order of the plan."""
+    return sum(t.cell.recipe.batch_size * training_flop(t.cell.config) for t in pack) if len(pack) > 1 else 0.0
 
 
 def gains_on_cpu(cell: Cell) -> bool:

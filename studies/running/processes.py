@@ -14,6 +14,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
+from studies.running.gpus import VISIBLE, one_each, visible_gpus
+
 if TYPE_CHECKING:
     from studies.trial.plugins import Plugin
 
@@ -25,29 +27,33 @@ class ProcessExecutor:
     """A ``TrialExecutor`` of ``slots`` pools of one process each: one that dies takes no trial but its own with it.
 
     ``submit`` waits for an idle worker; a dead one is replaced.
+
+    Args:
+        slots: so many processes.
+        device: of the plan; with ``cuda`` they spread over the GPUs of this machine.
     """
 
     worker_died = BrokenProcessPool
     sight_lost = ()
     commits = False
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, device: str = "cpu") -> None:
         self.slots = slots
-        self._idle: queue.Queue[ProcessPoolExecutor] = queue.Queue()
-        for _ in range(slots):
-            self._idle.put(_one_process())
+        self._idle: queue.Queue[_Worker] = queue.Queue()
+        for gpu in one_each(device, slots, visible_gpus() if device == "cuda" else ()):
+            self._idle.put(_Worker(gpu))
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` in an idle process; the future raises ``worker_died`` if that process is killed."""
-        pool = self._idle.get()
+        worker = self._idle.get()
         try:
             with _interrupts_held():
-                future = pool.submit(fn, *args, **kwargs)
+                future = worker.pool.submit(fn, *args, **kwargs)
         except BrokenProcessPool:  # died while idle
-            pool = _one_process()
+            worker = _Worker(worker.gpu)
             with _interrupts_held():
-                future = pool.submit(fn, *args, **kwargs)
-        future.add_done_callback(lambda done: self._release(pool, done))
+                future = worker.pool.submit(fn, *args, **kwargs)
+        future.add_done_callback(lambda done: self._release(worker, done))
         return future
 
     def kill(self) -> None:
@@ -64,18 +70,22 @@ class ProcessExecutor:
         if kind is not None:
             self.kill()
         while not self._idle.empty():
-            self._idle.get().shutdown()
+            self._idle.get().pool.shutdown()
 
-    def _release(self, pool: ProcessPoolExecutor, future: Future[Any]) -> None:
+    def _release(self, worker: _Worker, future: Future[Any]) -> None:
         died = not future.cancelled() and isinstance(future.exception(), BrokenProcessPool)
-        self._idle.put(_one_process() if died else pool)
+        self._idle.put(_Worker(worker.gpu) if died else worker)
 
 
-def _one_process() -> ProcessPoolExecutor:
-    from studies.trial.plugins import loaded
+class _Worker:
+    """One process, and the GPU that it and whoever replaces it sees; None for all."""
 
-    context = multiprocessing.get_context("spawn")  # a fork of a process with torch threads can hang
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(loaded(),))
+    def __init__(self, gpu: str | None) -> None:
+        from studies.trial.plugins import loaded
+
+        context = multiprocessing.get_context("spawn")  # a fork of a process with torch threads can hang
+        self.gpu = gpu
+        self.pool = ProcessPoolExecutor(1, mp_context=context, initializer=_start_worker, initargs=(loaded(), gpu))
 
 
 @contextmanager
@@ -91,7 +101,9 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker(plugins: Sequence[Plugin]) -> None:
+def _start_worker(plugins: Sequence[Plugin], gpu: str | None) -> None:
+    if gpu is not None:
+        os.environ[VISIBLE] = gpu
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's to handle
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch

@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from studies.design.plan import Plan, Trial
+from studies.ledger.entries import Entry
+from studies.ledger.found import Found
 from studies.trial.record import Outcome
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial of a search that is over.
+
+    Args:
+        arm: that is tuned, or ``front``.
+        place: of the budget, from 1.
+        trials: the budget.
+        found: as it was asked for.
+        outcome: its record says if it was given up.
+        seconds_left: until the search is over, by the pace so far.
+    """
+
+    arm: str
+    place: int
+    trials: int
+    found: Found
+    outcome: Outcome
+    seconds_left: float
+
+    @property
+    def ended(self) -> Found:
+        """As it is stored now."""
+        record, reason = self.outcome.record, self.outcome.reason
+        state = "failed" if reason else "pruned" if record.get("pruned") else "complete"
+        return replace(self.found, state=state, record=record, reason=reason, trace=self.outcome.trace)
 
 
 class Observer:
@@ -26,8 +57,11 @@ class Observer:
     def finished(self, trial: Trial, outcome: Outcome) -> None:
         """A trial is complete or failed."""
 
-    def searched(self, arm: str, place: int, trials: int, settings: Mapping[str, Any], outcome: Outcome) -> None:
-        """A trial of a search is over, in this place of so many; its record says if it was given up."""
+    def kept(self, entry: Entry) -> None:
+        """A trial is over, as the ledger has it now."""
+
+    def searched(self, tried: Tried) -> None:
+        """A trial of a search is over."""
 
     def requeued(self, trial: Trial, attempt: int) -> None:
         """Its worker was killed; the trial runs again."""
@@ -49,6 +83,19 @@ class Observer:
 
     def tick(self) -> None:
         """A few times a second."""
+
+
+def several(*observers: Observer) -> Observer:
+    """One that tells all of them, in this order."""
+    told = Observer()
+    for name in (name for name in vars(Observer) if not name.startswith("_")):
+        setattr(told, name, partial(_tell, [getattr(observer, name) for observer in observers]))
+    return told
+
+
+def _tell(hooks: list[Any], *event: Any) -> None:
+    for hook in hooks:
+        hook(*event)
 
 
 @dataclass
@@ -89,8 +136,10 @@ class Progress:
     def eta_seconds(self) -> float:
         """Time left: what the trials were expected to take, scaled by how long those took that are over."""
         pace = self.taken / self.expected if self.expected else 1.0
-        left = [max(0.0, pace * work - self._spent(name)) for name, work in self.work.items()]
-        return sum(left) / max(1, min(self.workers, len(left)))
+        begun = {name: self.work[name] for name in self.begun if name in self.work}
+        left = sum(max(0.0, pace * work - self._spent(name)) for name, work in begun.items())
+        left += pace * max(0.0, sum(self.work.values()) - sum(begun.values()))
+        return left / max(1, min(self.workers, len(self.work)))
 
     def _spent(self, name: str) -> float:
         """Its share of a worker's seconds so far."""

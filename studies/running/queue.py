@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from studies.design.plan import Plan, Trial
 from studies.ledger.entries import FAILURES, INTERRUPTED, Entry
 from studies.ledger.ledger import Ledger
+from studies.ledger.states import states, unfinished
 
 ALL_FAILURES = frozenset(FAILURES)
 
@@ -38,12 +39,14 @@ class Queue:
         waiting: may be taken.
         elsewhere: hashes of what others run.
         met: whether anything was ever found to be run elsewhere.
+        seen: attempts that are known already, by id.
     """
 
     wanted: dict[str, Trial] = field(default_factory=dict)
     waiting: deque[Queued] = field(default_factory=deque)
     elsewhere: frozenset[str] = frozenset()
     met: bool = False
+    seen: dict[int, Entry] = field(default_factory=dict)
 
     @property
     def names(self) -> set[str]:
@@ -53,13 +56,15 @@ class Queue:
     def fill(self, found: Collection[Queued]) -> None:
         """From what the ledger says of every trial of a plan."""
         self.wanted = {queued.trial.content_hash: queued.trial for queued in found}
+        self.seen = {queued.entry.trial_id: queued.entry for queued in found}
         self._sort(queued for queued in found if queued.entry.state in ("waiting", "running"))
 
     def refresh(self, ledger: Ledger, in_hand: Collection[str]) -> None:
         """Look what others have taken, finished or left since; what is in hand here is no part of it."""
-        unfinished = {entry.content_hash: entry for entry in ledger.unfinished()}
-        there = [name for name in self.wanted if name in unfinished and name not in in_hand]
-        self._sort(Queued(self.wanted[name], unfinished[name]) for name in there)
+        found = {entry.content_hash: entry for entry in unfinished(ledger, self.seen)}
+        self.seen = {entry.trial_id: entry for entry in found.values()}
+        there = [name for name in self.wanted if name in found and name not in in_hand]
+        self._sort(Queued(self.wanted[name], found[name]) for name in there)
 
     def _sort(self, unfinished: Iterator[Queued]) -> None:
         found = list(unfinished)
@@ -77,7 +82,7 @@ def known_to(ledger: Ledger, plan: Plan, retry: Collection[str], resting: Collec
         retry: kinds of failures of which trials are run again.
         resting: names of arms of which no trial is enqueued.
     """
-    known = ledger.entries()
+    known = states(ledger)
     wanted = [t for t in plan.trials if t.content_hash in known or t.cell.name not in resting]
     made = ledger.enqueue_all(trial for trial in wanted if trial.content_hash not in known)
     known |= {entry.content_hash: entry for entry in made}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.files import MachineError
@@ -73,7 +73,10 @@ class Results:
         return []
 
     def _write(self, queued: Queued, outcome: Outcome) -> bool:
-        if outcome.reason is None:
+        if outcome.reason is None and self.executor.commits:  # its worker did, or would say why not
+            self.ledger.let_go([queued.entry])
+            kept = True
+        elif outcome.reason is None:
             kept = self.ledger.complete(queued.entry, outcome.record)
         else:
             kept = self.ledger.fail(queued.entry, outcome.reason, outcome.record, outcome.trace)
@@ -87,6 +90,8 @@ class Results:
             self.progress.complete += 1
         else:
             self.progress.failed += 1
+        state = "complete" if outcome.reason is None else "failed"
+        self.observer.kept(replace(queued.entry, state=state, record=outcome.record, reason=outcome.reason))
         self.observer.finished(queued.trial, outcome)
         return True
 

@@ -18,6 +18,7 @@ from studies.ledger.entries import Entry
 from studies.ledger.exclusion import HeldError
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
+from studies.ledger.states import states
 from studies.ledger.urls import without_password
 from studies.running.arithmetic import settled
 from studies.running.committing import Committing
@@ -39,8 +40,8 @@ from studies.trial.trial import run_trial, run_trials
 RUNS = "runs"
 """The note that has what every driver of this study was, in the order in which they came."""
 TICK_SECONDS = 0.2
-LOOK_SECONDS = 5.0
-"""Between two looks at what other drivers do."""
+LOOK_SECONDS, LOOK_SHARE = 5.0, 0.05
+"""Between two looks at what other drivers do, and how much of the time they may take, of a very large study."""
 
 
 class Runner:
@@ -85,7 +86,7 @@ class Runner:
         self.arithmetic: dict[str, Compute] = {}
         self.driver = Driver(ledger, folder.path)
         ledger.signs = partial(signs_in, folder.signs)
-        self.looked = time.monotonic()
+        self.looked, self.look_seconds = time.monotonic(), LOOK_SECONDS
         self.running: dict[Future[Any], list[Queued]] = {}
         self.packing = Packing(plan.device, pack)
         self.care = replace(care, checkpoints=folder.checkpoints, signs=None if executor.commits else folder.signs)
@@ -139,6 +140,7 @@ class Runner:
         num_images, entries = len(load(self.plan.dataset).train), [queued.entry for queued in found]
         self.arithmetic = settled(self.ledger, self.plan, entries, num_images, self.allow_mixed)
         self.packing.arrange(self.ledger, found)
+        self.queue.waiting = self.packing.ordered(self.queue.waiting)
         self._count(found)
 
     def _count(self, found: Collection[Queued]) -> None:
@@ -194,23 +196,26 @@ class Runner:
             self._count([Queued(self.queue.wanted[e.content_hash], e) for e in self._ours()])
 
     def _ours(self) -> list[Entry]:
-        return [entry for name, entry in self.ledger.entries().items() if name in self.queue.wanted]
+        return [entry for name, entry in states(self.ledger).items() if name in self.queue.wanted]
 
     def _look(self, now: bool = False) -> None:
         """What have others done? From time to time, and at once when they were faster."""
-        if not now and time.monotonic() - self.looked < LOOK_SECONDS:
+        if not now and time.monotonic() - self.looked < self.look_seconds:
             return
-        self.looked = time.monotonic()
+        began = time.monotonic()
         self.driver.reap(self.results.retries)
         in_hand = {queued.trial.content_hash for pack in self.running.values() for queued in pack}
         self.queue.refresh(self.ledger, in_hand)
+        self.queue.waiting = self.packing.ordered(self.queue.waiting)
         self.progress.leave(self.queue.names | in_hand)
+        self.looked = time.monotonic()
+        self.look_seconds = max(LOOK_SECONDS, (self.looked - began) / LOOK_SHARE)
         if self.queue.elsewhere and not (self.queue.waiting or self.running):
             self.observer.elsewhere(len(self.queue.elsewhere))
 
     def _fill(self) -> None:
         while self.queue.waiting and len(self.running) < self.executor.slots and not self.stop.asked:
-            taken, self.queue.waiting = self.packing.take(self.queue.waiting)
+            taken = self.packing.take(self.queue.waiting)
             pack = [queued for queued in taken if self.ledger.claim(queued.entry)]
             for queued in pack:
                 self.progress.begin(queued.trial, len(pack))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.files import MachineError
 from studies.design.plan import Cell, Plan
 from studies.design.settings import DesignError, apply
 from studies.design.tuned import Found as Tuned
@@ -19,7 +20,8 @@ from studies.ledger.samplers import Method
 from studies.ledger.search import Search, Watch
 from studies.running.executor import TrialExecutor
 from studies.running.interrupts import Stop, ctrl_c
-from studies.running.progress import Observer
+from studies.running.progress import Observer, Tried
+from studies.running.searching import MAX_ATTEMPTS, Pace, outcome_of
 from studies.running.telling import Telling
 from studies.trial.record import Outcome
 from studies.trial.setup import Setup
@@ -27,7 +29,6 @@ from studies.trial.tuning import FIRST_SEED, run_tuning_trial
 
 BATCH = 4
 """Trials of an arm that are asked for together. Fixed, so that what is sampled does not depend on who is faster."""
-MAX_ATTEMPTS = 3
 METRIC = "val_accuracy"
 
 
@@ -86,9 +87,14 @@ class ArmSearch:
         return [Job(self, found, self.search.watch(found)) for found in batch]
 
     @property
+    def waiting(self) -> int:
+        """Trials that are still to come to their end."""
+        return len(self.open) + len(self.again) + len(self.left)
+
+    @property
     def over(self) -> bool:
         """Whether the budget is spent."""
-        return not (self.open or self.again or self.left)
+        return not self.waiting
 
     def declared(self) -> dict[str, Any]:
         """Of what is searched, the values that the arm has without tuning."""
@@ -135,16 +141,19 @@ class Tuner:
         self.spaces = {cell.name: space_of(plan, cell) for cell in to_tune(plan)}
         method.check(self.spaces[plan.baseline])
         self.running: dict[Future[Outcome], Job] = {}
+        self.lacking: MachineError | None = None
 
     def run(self) -> Tuned:
         """What was found for every arm; if ``stop.asked``, so far.
 
         Raises:
             LedgerError: another run is tuning.
+            MachineError: a disk is full, say; the trials that met it are asked for again by the next run.
         """
         with self.ledger.sole("tuning"), ctrl_c(self.stop):
-            arms = [self._arm(cell) for cell in to_tune(self.plan)]
+            arms = self.arms = [self._arm(cell) for cell in to_tune(self.plan)]
             base, others = arms[0], arms[1:]
+            self.pace = Pace()
             if not all(arm.over for arm in arms):
                 with self.executor:
                     self._run([base], [base.declared()])
@@ -182,6 +191,8 @@ class Tuner:
                 self.executor.kill()
             self.telling.tell((j.arm.search, j.found, j.setup.trial_hash(j.seed)) for j in self.running.values())
             self.observer.tick()
+        if self.lacking is not None:
+            raise self.lacking
 
     def _submit(self, job: Job) -> Future[Outcome]:
         return self.executor.submit(run_tuning_trial, job.setup, job.seed, self.plan.device, job.watch, self.signs)
@@ -190,23 +201,19 @@ class Tuner:
         """Write what became of a trial; or the same job once more."""
         search, found = job.arm.search, job.found
         try:
-            outcome = future.result()
-        except self.executor.sight_lost:
-            return None if self.stop.at_once else job
-        except self.executor.worker_died:
-            if self.stop.at_once:
-                return None  # the next run asks for it again
-            if job.attempt < MAX_ATTEMPTS:
-                return replace(job, attempt=job.attempt + 1)
-            outcome = Outcome({}, f"worker was killed {job.attempt} times (out of memory?)")
-        except Exception as error:  # a result that cannot be sent back, say
-            outcome = Outcome({}, f"{type(error).__name__}: {error}")
+            outcome = outcome_of(future, self.executor, MAX_ATTEMPTS - 1 if self.stop.at_once else job.attempt)
+        except MachineError as error:
+            self.lacking, self.stop.asked = error, True
+            return None
+        if outcome is None:  # where nothing more is to run, the next run asks for it again
+            return None if self.stop.asked else replace(job, attempt=job.attempt + 1)
         if outcome.reason is not None:
-            search.fail(found, outcome.reason, outcome.record)
+            search.fail(found, outcome.reason, outcome.record, outcome.trace)
         elif outcome.record["pruned"]:
             search.prune(found, outcome.record)
         else:
             search.complete(found, [outcome.record[METRIC]], outcome.record)
         del job.arm.open[found.place]
-        self.observer.searched(job.arm.cell.name, found.place + 1, self.trials, found.settings, outcome)
+        left = self.pace.seconds_left(sum(arm.waiting for arm in self.arms))
+        self.observer.searched(Tried(job.arm.cell.name, found.place + 1, self.trials, found, outcome, left))
         return None

@@ -37,7 +37,7 @@ class Setup:
 
     def trial_hash(self, seed: int) -> str:
         """16 hex digits: the identity of the trial of this seed in the ledger."""
-        return _digest([self.content_hash, seed])
+        return trial_hash(self.content_hash, seed)
 
     def compute_on(self, device: str, num_images: int, packed: bool = False) -> Compute:
         """The arithmetic of its training on so many images, alone or in a pack.
@@ -46,6 +46,11 @@ class Setup:
             RecipeError: there is not one whole batch.
         """
         return resolve(self.config, self.recipe, device, self.recipe.num_steps(num_images), packed)
+
+
+def trial_hash(setup_hash: str, seed: int) -> str:
+    """As ``Setup.trial_hash``, for whoever has the hash of the setup."""
+    return _digest([setup_hash, seed])
 
 
 def _set_fields(described: ViTConfig | Recipe) -> dict[str, Any]:

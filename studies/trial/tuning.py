@@ -13,9 +13,9 @@ from studies.training.curves import Epoch
 from studies.training.fit import fit
 from studies.training.signs import Sign
 from studies.training.upkeep import Upkeep
-from studies.trial.record import Outcome, explain
+from studies.trial.record import Outcome
 from studies.trial.setup import Setup
-from studies.trial.trial import describe
+from studies.trial.trial import describe, failed
 
 FIRST_SEED = 1_000_000
 """Searching begins here: far above any number of seeds that arms are evaluated with."""
@@ -34,6 +34,9 @@ def run_tuning_trial(
     """Train one model as ``run_trial`` does, and never look at the test set; it says in ``signs`` how far it is.
 
     The record's ``pruned`` says whether it was given up after the last epoch of its ``curve``.
+
+    Raises:
+        MachineError: as ``run_trial``.
     """
     started, curve = time.perf_counter(), list[dict[str, Any]]()
     sign = Sign([setup.trial_hash(seed)], device, signs)
@@ -44,7 +47,7 @@ def run_tuning_trial(
         if hopeless and epoch.epoch < setup.recipe.epochs and hopeless(epoch.epoch, epoch.val_accuracy):
             raise GivenUp
 
-    pruned, reason = False, None
+    pruned, end = False, Outcome({})
     try:
         data = load(setup.dataset)
         compute = setup.compute_on(device, len(data.train))
@@ -53,9 +56,9 @@ def run_tuning_trial(
     except GivenUp:
         pruned = True
     except Exception as error:  # one bad trial never ends a study
-        reason = explain(error)
+        end = failed(error)
     finally:
         sign.over()
     last = {name: curve[-1][name] for name in ("val_accuracy", "val_loss", "train_loss")} if curve else {}
     seconds = {"wall_seconds": time.perf_counter() - started}
-    return Outcome({**known, **last, "curve": curve, "pruned": pruned, **seconds}, reason)
+    return Outcome({**known, **last, "curve": curve, "pruned": pruned, **seconds}, end.reason, end.trace)

@@ -221,6 +221,13 @@ def test_plan_says_what_every_look_is_expected_to_cost(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_arms_that_a_search_will_find_are_assumed_where_only_the_baseline_is_known(capsys):
+    assert tiny.vit_ablate("plan", "pareto", "--until-decided", "--max-seeds", "6") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "until decided, at most 6 seeds, if half of the arms were 0.5 points away" in said
+    assert "of 8 arms decided" in said
+
+
 def test_expectations_come_from_runs_of_the_same_arms(tmp_path):
     study = Study(tmp_path / "tiny-mnist-cpu", 5)
     study.run(lambda: None)

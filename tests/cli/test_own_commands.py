@@ -116,6 +116,7 @@ def test_more_seeds_detect_less_and_one_detects_nothing(capsys):
         (["table", "broken.py"], "broken.py:2: SyntaxError: "),
         (["new", "broken.py"], "broken.py is there already"),
         (["new", "study.txt"], "study.txt must be called like a Python file, for example study.py"),
+        (["new", ""], "must be called like a Python file, for example my_study.py"),
     ],
 )
 def test_bad_words_end_with_one_line_and_code_2_before_anything_runs(words, said, capsys, tmp_path):

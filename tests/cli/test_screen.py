@@ -11,6 +11,7 @@ from studies.cli.tables import comparison_table, ranked_table, title_of
 from studies.findings.comparison import Comparison
 from studies.findings.tables import cells_frame, runs_frame
 from studies.findings.words import plural
+from studies.ledger.states import scores
 from studies.running.progress import Progress
 from studies.statistics.verdicts import contrast
 from studies.trial.record import Outcome
@@ -100,7 +101,7 @@ def test_the_bar_has_a_line_of_its_own(progress):
 
 def test_the_live_table_begins_with_what_is_finished_already(tmp_path):
     ledger = tiny.filled(tmp_path)
-    screen = LiveScreen(console(120, 50), ledger.plan, ledger.entries().values())
+    screen = LiveScreen(console(120, 50), ledger.plan, scores(ledger))
     row = next(line for line in shown(screen) if "14x28/cls" in line)
     assert row.split("│")[2].strip() == "3"
 

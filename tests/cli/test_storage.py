@@ -7,6 +7,7 @@ import pytest
 import servers
 import tiny
 from studies.cli.errors import mended_by
+from studies.ledger.folder import ResultsFolder
 from studies.ledger.patience import StorageGone
 
 SECRET = "s3cr3t-word"
@@ -24,7 +25,7 @@ def home(server, tmp_path_factory):
     """A study that ran, with a password in its URL."""
     results = tmp_path_factory.mktemp("results")
     url = server.database().set(password=SECRET).render_as_string(hide_password=False)
-    words = ["run", "pooling", *tiny.settings(), "--seeds", "1", "--workers", "1"]
+    words = ["run", "pooling", *tiny.settings(), "--seeds", "1", "--workers", "1", "--log", "tensorboard,mlflow"]
     assert tiny.vit_ablate(*words, "--results", str(results), "--storage", url) == 0
     return results, url
 
@@ -36,6 +37,24 @@ def test_a_study_runs_on_a_server_and_leaves_no_password(home):
     assert {"runs.csv", "report.html", "provenance.json"} <= {path.name for path in files}
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     assert "***" in json.loads((results / NAME / "provenance.json").read_text())["command"]
+
+
+def test_its_trials_are_in_both_logs(home):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    mlflow = pytest.importorskip("mlflow")
+    results, url = home
+    place = results / NAME / "logs"
+    client = mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(NAME).experiment_id
+    runs = {run.data.params["arm"]: run.data.metrics["test_accuracy"] for run in client.search_runs([experiment])}
+    ledger = ResultsFolder(results / NAME, url).ledger()
+    names = {cell.content_hash: cell.name for cell in ledger.plan.runnable}
+    found = {names[entry.cell_hash]: entry.record["test_accuracy"] for entry in ledger.entries().values()}
+    assert runs == found
+    for arm, accuracy in found.items():
+        read = events.EventAccumulator(str(place / "tensorboard" / arm / "seed 0"))
+        read.Reload()
+        assert [event.value for event in read.Scalars("final/test_accuracy")] == [pytest.approx(accuracy)]
 
 
 def test_it_is_watched_and_read_from_anywhere(home, tmp_path, capsys, monkeypatch):

@@ -113,6 +113,13 @@ def test_one_seed_decides_nothing_and_has_no_interval():
     assert not WINNING.search(found.answer["Open"])
 
 
+def test_a_difference_that_accuracies_cannot_have_is_not_named():
+    wild = np.array([0.1, 0.95])
+    found = Told({"cls": wild, "mean": wild[::-1]})
+    assert (found.effects["detectable"] > 1).all()
+    assert "no difference would have shown with 80 % probability" in found.answer["Open"]
+
+
 def test_a_look_before_the_planned_one_says_so():
     effects = Told({"cls": BASE, "mean": BASE + 0.001 + 0.006 * ALTERNATING}).effects.assign(share=0.0)
     said = answers.still_open(effects)

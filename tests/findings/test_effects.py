@@ -42,6 +42,13 @@ def effects_of(interaction, interacting=()):
     return plan, plan_contrasts, effects_frame(plan, plan_contrasts, interacting)
 
 
+def test_levels_keep_their_type_where_those_of_another_factor_are_fractions():
+    plan = study_of({"depth": (3, 2), "layer_scale": (0.0, 0.1)})
+    arms = {cell.name: BASE + 0.001 * i * ALTERNATING for i, cell in enumerate(plan.cells)}
+    effects = effects_frame(plan, contrasts_frame(plan, runs_of(plan, arms)), ())
+    assert [list(map(str, effects[side])) for side in "ab"] == [["2", "0.1"], ["3", "0.0"]]
+
+
 def test_contrasts_pair_seeds_with_the_baseline(ledger, contrasts):
     runs = runs_frame(ledger, ledger.plan)
     assert list(contrasts.columns) == COLUMNS

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
+import pandas as pd
 import pytest
 
 import tiny
@@ -51,6 +53,17 @@ def test_a_report_is_written_from_tables_alone(copied, tmp_path, capsys):
     assert new.table("contrasts").read_text() == copied.table("contrasts").read_text()
     assert "14x28/cls" in new.page.read_text(encoding="utf-8")
     assert {path.name: path.read_bytes() for path in copied.path.iterdir() if path.is_file()} == before
+
+
+def test_verdicts_of_a_study_that_was_looked_at_are_not_made_anew_without_its_looks(copied, capsys):
+    copied.notes.unlink()
+    contrasts = copied.table("contrasts")
+    frame = pd.read_csv(contrasts)
+    frame.assign(looks=4).to_csv(contrasts, index=False)
+    before = copied.readme.read_bytes()
+    assert tiny.vit_ablate("report", str(copied.path)) == 2
+    assert re.search(r"was looked at 4 times while it grew, .* would be too certain", capsys.readouterr().err)
+    assert copied.readme.read_bytes() == before
 
 
 def test_without_the_parquet_records_lack_nothing_but_curves_and_single_images(told, copied):

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+import servers
 import studies.trial.trial
 import tiny
 from studies.data import DATASETS
@@ -36,8 +37,8 @@ def trained(small_mnist):
         return {t.content_hash: run_trial(t.setup, t.seed, "cpu").record for t in plan_of(0, 1, 2, 3).trials}
 
 
-def study(folder, plan, trained):
-    ledger = ResultsFolder(folder).ledger(create=True)
+def study(folder, plan, trained, server=None):
+    ledger = ResultsFolder(folder, server).ledger(create=True)
     facts = {"command": "vit-ablate run tiny", "machine": {"cpu": f"Abacus {folder.name}"}, "driver": folder.name}
     found = [Adopted(trial, trained.get(trial.content_hash, {"val_accuracy": 0.5})) for trial in plan.trials]
     adopt(ledger, {"runs": [facts], "provenance": facts}, found)
@@ -49,6 +50,12 @@ def study(folder, plan, trained):
 @pytest.fixture
 def a(tmp_path, trained):
     return study(tmp_path / "a", plan_of(0, 1), trained)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with servers.postgres() as running:
+        yield running
 
 
 @pytest.fixture
@@ -183,3 +190,23 @@ def test_what_runs_is_waited_for_and_two_without_a_declaration_are_refused(a, b,
     assert merged(tmp_path / "a", tmp_path / "b", "--to", tmp_path / "c") == 2
     shutil.rmtree(tmp_path / "a")
     assert merged(tmp_path / "a", tmp_path / "b") == 2
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("server", "server"), ("server", "folder"), ("folder", "server")])
+@pytest.mark.parametrize("to", [False, True])
+def test_studies_on_a_server_are_joined_as_folders_are(server, ours, theirs, to, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("studies.cli.doing.merging.show", lambda *_: None)  # as above
+    url = server.database().render_as_string(hide_password=False)
+    urls = {"server": url, "folder": None}
+    a = study(tmp_path / "alpha", plan_of(0, 1), trained, urls[ours])
+    b = study(tmp_path / "beta", plan_of(2, 3), trained, urls[theirs])
+    before = (a.history(), b.history())
+    words = ["alpha", "beta", "--results", tmp_path, "--storage", url]
+    for place, name in ((ours, 0), (theirs, 1)):
+        words[name] = words[name] if place == "server" else tmp_path / words[name]
+    assert merged(*words, *(("--to", tmp_path / "joined") if to else ())) == 0
+    whole = ResultsFolder(tmp_path / "joined" / "tiny-mnist-cpu").ledger() if to else a
+    assert tiny.outcomes(whole) == {name: tiny.decided(record) for name, record in trained.items()}
+    assert whole.plan.seeds == [0, 1, 2, 3]
+    assert b.history() == before[1]
+    assert (a.history() == before[0]) is to

@@ -35,7 +35,7 @@ def test_it_is_written_named_and_gone_once_the_trial_has_run_well(ledger):
     assert f"ValueError: &lt;b&gt; ({name})" in home.page.read_text()
     ledger.claim(again := ledger.retry(ledger.entries()[PLAN.trials[1].content_hash]))
     ledger.complete(again, tiny.described(PLAN.trials[1]) | tiny.scored(1))
-    write_tracebacks(ledger.traces(), home, runs_frame(ledger, PLAN))
+    write_tracebacks(ledger, home, runs_frame(ledger, PLAN))
     assert list(home.tracebacks.iterdir()) == []
 
 

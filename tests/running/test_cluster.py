@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import threading
+import time
 
 import pytest
 
@@ -13,7 +14,7 @@ import tiny
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
 from studies.ledger.urls import without_password
-from studies.running.cluster import ClusterError, ClusterExecutor, SightLostError, WorkerLostError
+from studies.running.cluster import LOOK_SECONDS, ClusterError, ClusterExecutor, SightLostError, WorkerLostError
 from studies.running.committing import Committing, Reach
 from studies.running.runner import Runner
 from studies.trial.record import Outcome
@@ -61,15 +62,26 @@ def run(plan, ledger, folder, executor, observer=None):
 def test_tasks_are_spread_over_workers_one_torch_thread_each(executor):
     assert executor.slots == 2
     futures = [executor.submit(clusters.pid_then, 0.5) for _ in range(2)]
-    assert len({future.result(60) for future in futures}) == 2
-    assert executor.submit(clusters.threads_of_torch).result(60) == 1
+    assert len({future.result(240) for future in futures}) == 2
+    assert executor.submit(clusters.threads_of_torch).result(240) == 1
+
+
+def test_who_is_there_is_asked_once_a_second(executor, monkeypatch):
+    asked, ask = [], executor._client.scheduler_info
+    monkeypatch.setattr(executor._client, "scheduler_info", lambda **which: asked.append(which) or ask(**which))
+    executor._looked = time.monotonic()
+    assert [executor.slots for _ in range(50)] == [2] * 50
+    assert asked == []
+    executor._looked -= LOOK_SECONDS
+    assert executor.slots == 2
+    assert len(asked) == 1
 
 
 def test_an_error_of_a_task_is_its_own_and_a_dead_worker_is_told(executor):
     with pytest.raises(ValueError, match="its own fault"):
-        executor.submit(clusters.fail).result(60)
+        executor.submit(clusters.fail).result(240)
     with pytest.raises(WorkerLostError):
-        executor.submit(clusters.die).result(60)
+        executor.submit(clusters.die).result(240)
     tiny.until(lambda: executor.slots == 2, "worker again")
 
 
@@ -159,7 +171,7 @@ def test_a_worker_that_cannot_reach_the_storage_takes_no_trial(cluster, server, 
     one = clusters.Chosen(cluster.pids()[0])
     with ClusterExecutor(cluster.address, told=heard.append, fit=one) as executor:
         assert executor.slots == 1
-        assert {executor.submit(os.getpid).result(60) for _ in range(3)} == {one.pid}
+        assert {executor.submit(os.getpid).result(240) for _ in range(3)} == {one.pid}
     assert re.search(r"the worker tcp://\S+ takes no trial: not chosen", heard[-1])
 
 

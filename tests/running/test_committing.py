@@ -4,7 +4,7 @@ import pytest
 
 import tiny
 from studies.ledger.folder import ResultsFolder
-from studies.running.committing import Committing
+from studies.running.committing import TAKEN, Committing
 from studies.running.executor import GivenUpError
 from studies.trial.record import Outcome
 
@@ -41,3 +41,14 @@ def test_what_failed_is_left_to_whoever_asked(ledger):
     assert task(ledger, claimed(ledger), lambda: failed)() == failed
     (found,) = ledger.entries().values()
     assert found.state == "running"
+
+
+def test_what_comes_too_late_is_written_nowhere_and_said(ledger):
+    entry = claimed(ledger)
+
+    def declared_dead_meanwhile():
+        ledger.interrupt(entry)
+        return Outcome({"val_accuracy": 0.5})
+
+    assert task(ledger, entry, declared_dead_meanwhile)() == Outcome({}, TAKEN)
+    assert [(found.state, found.record) for found in ledger.history()] == [("failed", {}), ("waiting", {})]

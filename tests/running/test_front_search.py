@@ -1,9 +1,11 @@
+import errno
 from concurrent.futures import Future
 
 import optuna
 import pytest
 
 import tiny
+from bench.files import MachineError
 from studies.design.front import OBJECTIVES, Limits
 from studies.design.settings import DesignError
 from studies.design.space import Choice, Range
@@ -37,7 +39,7 @@ class Died(Exception):
 class Inline:
     """Stands in for measuring and training; notes what was measured, and whether anything ran beside it."""
 
-    worker_died = Died
+    worker_died, sight_lost = Died, ()
     slots = 2
 
     def __init__(self):
@@ -136,3 +138,44 @@ def test_optuna_sees_objectives_and_the_front_is_told(tmp_path):
     shares = importances(made.ledger)
     assert list(shares) == list(OBJECTIVES)
     assert optuna.study.StudyDirection.MINIMIZE in study.directions
+
+
+class Dying(Inline):
+    """Workers die at these submissions, counted from 1; at others something is lacking."""
+
+    def __init__(self, *deaths, lacks=()):
+        super().__init__()
+        self.deaths, self.lacks, self.submitted = deaths, lacks, 0
+
+    def submit(self, fn, *args):
+        self.submitted += 1
+        if self.submitted not in (*self.deaths, *self.lacks):
+            return super().submit(fn, *args)
+        future = Future()
+        lacking = MachineError(errno.ENOSPC, "No space left on device")
+        future.set_exception(lacking if self.submitted in self.lacks else Died())
+        return future
+
+
+def test_workers_that_die_once_lose_no_speed_and_no_trial(tmp_path):
+    whole = search(tmp_path / "whole" / "s", trials=4)[0].run()
+    made, executor, _ = search(tmp_path / "s", trials=4, executor=Dying(1, 4))  # measuring, and the second trial
+    assert [one.settings for one in made.run()] == [one.settings for one in whole]
+    assert executor.submitted == 1 + 1 + 1 + 4
+
+
+def test_a_shape_that_kills_who_measures_takes_no_other_with_it(tmp_path):
+    made, _, _ = search(tmp_path / "s", trials=4, executor=Dying(1, 2, 3))
+    assert len(made.run()) == 3
+    (failed,) = [one for one in made.search.trials() if one.state == "failed"]
+    assert failed.reason == "not measured: the process that measured was killed (out of memory?)"
+    assert not [facts for facts in made.ledger.measurement.values() if "reason" in facts]
+
+
+def test_what_the_machine_lacks_ends_the_search_and_costs_no_trial(tmp_path):
+    whole = search(tmp_path / "whole" / "s", trials=4)[0].run()
+    with pytest.raises(MachineError):
+        search(tmp_path / "s", trials=4, executor=Dying(lacks=(3,)))[0].run()
+    made, _, _ = search(tmp_path / "s", trials=4)
+    assert sorted(str(one.settings) for one in made.run()) == sorted(str(one.settings) for one in whole)
+    assert not [one for one in made.search.trials() if one.over and one.state == "failed"]

@@ -1,7 +1,10 @@
+import errno
+
 import pytest
 
 import studies.running.measure
 import tiny
+from bench.files import MachineError
 from studies.running.effort import BRIEF, FULL
 from studies.running.measure import measure_cells, resident_bytes
 
@@ -60,3 +63,16 @@ def test_nothing_to_measure_is_nothing(small):
 
 def test_the_default_study_is_measured_within_its_share_of_the_ten_minutes():
     assert BRIEF.seconds(24) < FULL.seconds(24) < 90
+
+
+def test_what_the_machine_lacks_is_kept_as_nobodys_reason(small, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(studies.running.measure, "predict_peak", full)
+    with pytest.raises(MachineError):
+        measure_cells([CLS], "cpu", tiny.BRIEFLY)
+    monkeypatch.undo()
+    monkeypatch.setattr(studies.running.measure, "load", full)
+    with pytest.raises(MachineError):
+        measure_cells([CLS], "cpu", tiny.BRIEFLY)

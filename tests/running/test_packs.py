@@ -290,9 +290,9 @@ def test_of_a_pack_those_that_wait_are_taken():
     packing = Packing("cpu", 3)
     packing.arrange(notes, known(plan))
     waiting = [queued for i, queued in enumerate(known(plan)) if i != 1]
-    taken, rest = packing.take(deque(waiting[::-1][2:] + waiting[::-1][:2]))
-    assert [queued.trial.seed for queued in taken] == [0, 2]
-    assert [queued.trial.seed for queued in rest] == [4, 3]
+    queue = packing.ordered(deque(waiting[::-1][2:] + waiting[::-1][:2]))
+    assert [queued.trial.seed for queued in packing.take(queue)] == [0, 2]
+    assert [queued.trial.seed for queued in queue] == [4, 3]
 
 
 def test_nothing_is_noted_of_a_study_without_packs():
@@ -374,10 +374,9 @@ def test_packs_with_the_most_to_do_are_taken_first():
     plan = tiny.plan({"depth": (1, 2)}, seeds=4)
     packing = Packing("cpu", 3)
     packing.arrange(Notes(), known(plan))
-    queue, taken = deque(known(plan)), []
+    queue, taken = packing.ordered(deque(known(plan))), []
     while queue:
-        found, queue = packing.take(queue)
-        taken.append([(queued.trial.cell.levels["depth"], queued.trial.seed) for queued in found])
+        taken.append([(queued.trial.cell.levels["depth"], queued.trial.seed) for queued in packing.take(queue)])
     whole = [[(depth, seed) for seed in range(3)] for depth in (2, 1)]
     assert taken == [*whole, [(1, 3)], [(2, 3)]]
 

@@ -61,7 +61,7 @@ def test_a_dead_worker_takes_only_its_own_trial_and_is_replaced(executor, tmp_pa
     tiny.until(lambda: len(list(tmp_path.iterdir())) == 2, "two busy workers")
     victim = multiprocessing.active_children()[0]
     victim.kill()
-    done, running = wait([doomed, other], timeout=60, return_when="FIRST_COMPLETED")
+    done, running = wait([doomed, other], timeout=240, return_when="FIRST_COMPLETED")
     assert (len(done), len(running)) == (1, 1)
     with pytest.raises(ProcessExecutor.worker_died):
         done.pop().result()
@@ -78,7 +78,7 @@ def test_a_worker_that_died_while_idle_is_replaced(executor):
     for child in multiprocessing.active_children():
         child.kill()
         child.join()
-    tiny.until(lambda: all(pool._broken for pool in executor._idle.queue if pool._processes is None), "notice")
+    tiny.until(lambda: all(w.pool._broken for w in executor._idle.queue if w.pool._processes is None), "notice")
     assert executor.submit(pid_and_threads).result()[1] == 1
 
 

@@ -1,15 +1,20 @@
+import errno
 from concurrent.futures import Future
 
 import optuna
+import pandas as pd
 import pytest
 
 import tiny
+from bench.files import MachineError
 from studies.design.settings import DesignError
 from studies.design.tuned import as_tuned, with_tuned
 from studies.findings.findings import find
+from studies.findings.tuning import trials_frame
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.found import searches
 from studies.ledger.samplers import Method
+from studies.report.tracebacks import write_tracebacks
 from studies.running.progress import Observer
 from studies.running.tuning import Tuner
 from studies.trial.record import Outcome
@@ -149,6 +154,40 @@ def test_a_worker_that_dies_costs_no_place_and_three_deaths_only_their_trial(tmp
     assert (first.state, first.reason) == ("failed", "worker was killed 3 times (out of memory?)")
     assert all(one.over for one in others)
     assert len(others) == TRIALS - 1
+
+
+class Lacking(Inline):
+    """A disk that is full when the fourth trial ends."""
+
+    def submit(self, *of_it):
+        future = super().submit(*of_it)
+        if len(self.done) == 4:
+            future = Future()
+            future.set_exception(MachineError(errno.ENOSPC, "No space left on device"))
+        return future
+
+
+def test_what_the_machine_lacks_ends_the_run_and_costs_no_trial(tmp_path):
+    whole = tuner(tmp_path / "whole" / "s").run()
+    with pytest.raises(MachineError):
+        tuner(tmp_path / "s", Lacking()).run()
+    assert all(found.reason is None or "Diverged" in found.reason for found in trials_by_arm(tmp_path / "s")["cls"])
+    assert tuner(tmp_path / "s").run() == whole
+    assert all(sum(one.over for one in found) == TRIALS for found in trials_by_arm(tmp_path / "s").values())
+
+
+def test_a_traceback_belongs_to_its_trial_and_the_table_names_its_file(tmp_path, monkeypatch):
+    ours = Outcome({"curve": []}, "ValueError: odd", "Traceback of it\n")
+    good = Outcome({"seed": 1, "val_accuracy": 0.5, "curve": [], "pruned": False})
+    monkeypatch.setattr("test_tuning.outcome", lambda setup, seed, _: ours if seed == FIRST_SEED + 1 else good)
+    made = tuner(tmp_path / "s", trials=2)
+    made.run()
+    frame, _ = trials_frame(made.ledger, {cell.name: cell.name for cell in made.plan.cells}, made.plan)
+    write_tracebacks(made.ledger, ResultsFolder(tmp_path / "s"), pd.DataFrame())
+    assert frame["traceback"].notna().tolist() == [False, True] * len(trials_by_arm(tmp_path / "s"))
+    files = {file.name: file.read_text() for file in (tmp_path / "s" / "tracebacks").iterdir()}
+    assert files.keys() == set(frame["traceback"].dropna())
+    assert all(text.endswith("ValueError: odd\n\nTraceback of it\n") for text in files.values())
 
 
 def test_an_arm_without_one_finished_trial_says_why(tmp_path, monkeypatch):

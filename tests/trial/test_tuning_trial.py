@@ -1,8 +1,10 @@
 import dataclasses
+import errno
 
 import pytest
 
 import tiny
+from bench.files import MachineError
 from studies.data import load
 from studies.trial import tuning
 from studies.trial.setup import Setup
@@ -48,3 +50,17 @@ def test_one_that_diverges_says_so(rate):
     outcome = run_tuning_trial(setup, FIRST_SEED, "cpu")
     assert outcome.reason is None or "DivergedError" in outcome.reason
     assert outcome.record["seed"] == FIRST_SEED
+
+
+def test_an_error_leaves_its_traceback_and_what_the_machine_lacks_is_no_failure(monkeypatch):
+    def broken(_):
+        raise error
+
+    monkeypatch.setattr(tuning, "load", broken)
+    error = ValueError("of its own")
+    outcome = run_tuning_trial(SETUP, FIRST_SEED, "cpu")
+    assert outcome.reason == "ValueError: of its own"
+    assert "in broken" in outcome.trace
+    error = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(MachineError):
+        run_tuning_trial(SETUP, FIRST_SEED, "cpu")

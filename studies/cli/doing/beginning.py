@@ -18,7 +18,7 @@ def begin_study(file: Path) -> None:
         UsageError: not the name of a Python file, or one that is there already.
     """
     if not is_file(file.name):
-        raise UsageError(f"{file} must be called like a Python file, for example {file.with_suffix('.py').name}")
+        raise UsageError(f"{file} must be called like a Python file, for example {file.stem or 'my_study'}.py")
     if file.exists():
         raise UsageError(f"{file} is there already: name another file, or `vit-ablate plan {file}`")
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", file.stem).strip("._-")[:60] or "mine"

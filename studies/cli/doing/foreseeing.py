@@ -46,7 +46,7 @@ def expected_looks(
         yield ONE_ARM
         return
     known = known_differences(plan, results)
-    if known is None:
+    if known is None or len(known[0]) < arms:  # nothing is known of arms that a search will find
         differences, sd, source = assumed(arms)
     else:
         differences, sd, source = known[0], known[1], f"were the differences of {known[2]} the truth"

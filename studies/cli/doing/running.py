@@ -29,15 +29,17 @@ from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
 from studies.ledger.mounts import guard
 from studies.ledger.portable import adopt
+from studies.ledger.states import scores
 from studies.ledger.urls import without_password
+from studies.report.logs import Logs
 from studies.report.tracebacks import Failure, failures
-from studies.report.tracking import write_logs
 from studies.running.cluster import ClusterExecutor
 from studies.running.committing import Reach
 from studies.running.effort import BRIEF, FULL
 from studies.running.executor import TrialExecutor
 from studies.running.moved import moved
 from studies.running.processes import ProcessExecutor
+from studies.running.progress import several
 from studies.running.queue import Growth
 from studies.running.runner import Runner
 from studies.trial.care import Care
@@ -53,8 +55,11 @@ def run_study(asked: Asked, way: Way) -> None:
         ledger.forget_measurement()
     for warning in filter(None, (guard(ledger), moved(ledger, made.device))):
         err.print(printable(warning), soft_wrap=True)
-    made = searched(made, ledger, way.tuning, partial(executor_of, place, made.device), PlainScreen(out), folder.signs)
-    screen = LiveScreen(out, made, ledger.entries().values()) if is_screen() else PlainScreen(out)
+    written = Logs(ledger, folder, way.logs, lambda text: err.print(printable(text), soft_wrap=True))
+    workers = partial(executor_of, place, made.device)
+    with told_where(folder):
+        made = searched(made, ledger, way.tuning, workers, several(PlainScreen(out), written), folder.signs)
+    screen = LiveScreen(out, made, scores(ledger)) if is_screen() else PlainScreen(out)
     if growing.until_decided or growing.look_once:
         note_plan(ledger, growing.most if growing.until_decided else len(made.seeds), growing.look_once)
     executor = executor_of(place, made.device, screen.say, Reach(without_password(ledger.url), ledger.name))
@@ -64,7 +69,7 @@ def run_study(asked: Asked, way: Way) -> None:
         folder,
         executor,
         BRIEF if asked.quick else FULL,
-        screen,
+        several(screen, written),
         way.again,
         way.together,
         growth(ledger, made, asked, growing),
@@ -76,7 +81,7 @@ def run_study(asked: Asked, way: Way) -> None:
         with screen:
             progress = runner.run()
         published = show(ledger, folder, galleries=not (asked.quick or runner.stop.asked))
-        write_logs(ledger, folder, way.logs)
+        written.close()
     if runner.stop.asked:
         waits = "waits" if progress.waiting == 1 else "wait"
         err.print(f"interrupted: {plural(progress.waiting, 'trial')} {waits}; the same command goes on from here")
@@ -107,7 +112,7 @@ def executor_of(
         ClusterError: they cannot be had.
     """
     if place.is_local:
-        return ProcessExecutor(place.workers or default_workers(device))
+        return ProcessExecutor(place.workers or default_workers(device), device)
     return ClusterExecutor(place.executor, device, place.trials_per_gpu, told, reach)
 
 

@@ -16,7 +16,7 @@ from studies.design.for_data import on_data
 from studies.design.plan import Plan
 from studies.design.study import STUDIES
 from studies.findings.importing import ledger_from
-from studies.findings.saved import read_table
+from studies.findings.saved import ExportError, read_table
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
 from studies.report.publishing import Published, publish
@@ -41,7 +41,17 @@ def rebuild_report(folder: ResultsFolder, to: Path | None) -> None:
 
 
 def plan_of_catalog(folder: ResultsFolder) -> Plan | None:
-    """Of tables that were written before they kept their declaration: the study of their name, if there is one."""
+    """Of tables that were written before they kept their declaration: the study of their name, if there is one.
+
+    Raises:
+        ExportError: it was looked at while it grew; when, only that declaration would tell.
+    """
+    contrasts = read_table(folder.path, "contrasts")
+    if "looks" in contrasts and (looks := contrasts["looks"].max()) > 1:
+        raise ExportError(
+            f"{folder.path} was looked at {looks:.0f} times while it grew, and has no {folder.notes.name}, which tells "
+            f"when: verdicts made anew would be too certain; `vit-ablate table {folder.path}` shows those that it has"
+        )
     runs = read_table(folder.path, "runs")
     complete = runs[runs["status"] == "complete"]
     name, dataset = str(runs["study"].iloc[0]), str(runs["dataset"].iloc[0])
