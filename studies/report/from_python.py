@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
+import os
+import sys
 from pathlib import Path
 
 import studies.catalog  # noqa: F401  registers the studies
@@ -14,6 +17,14 @@ from studies.report.saved_study import Results, load_results
 from studies.running.effort import BRIEF, FULL
 from studies.running.processes import ProcessExecutor
 from studies.running.runner import Runner
+
+
+class UnguardedScriptError(RuntimeError):
+    """A script starts worker processes, which begin by running that script, outside of its main part."""
+
+    def __init__(self) -> None:
+        below = 'in a script, call studies.run below `if __name__ == "__main__":`'
+        super().__init__(f"worker processes cannot start: they import the script that starts them, so {below}")
 
 
 def run(
@@ -39,12 +50,26 @@ def run(
     Raises:
         UnknownNameError: no such study.
         DesignError: it cannot be expanded.
+        UnguardedScriptError: a script calls it outside of its main part.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that imports the script
+        raise UnguardedScriptError
     declared = STUDIES[study] if isinstance(study, str) else study
     declared = declared.as_quick() if quick else declared
     made = expand(declared if seeds is None else dataclasses.replace(declared, seeds=seeds), device)
     folder = ResultsFolder(Path(results) / made.folder)
+    executor = _that_starts(ProcessExecutor(workers, device))
     ledger = folder.ledger(create=True)
-    Runner(made, ledger, folder, ProcessExecutor(workers, device), BRIEF if quick else FULL).run()
+    Runner(made, ledger, folder, executor, BRIEF if quick else FULL).run()
     publish(ledger, folder)
     return load_results(folder.path)
+
+
+def _that_starts(executor: ProcessExecutor) -> ProcessExecutor:
+    """Ask a worker, where a script is run: not in a notebook, which no worker imports."""
+    try:
+        if hasattr(sys.modules["__main__"], "__file__"):
+            executor.submit(os.getpid).result()
+    except executor.worker_died as error:
+        raise UnguardedScriptError from error
+    return executor

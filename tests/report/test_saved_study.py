@@ -1,8 +1,10 @@
 """Results as objects, and figures for papers."""
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,6 +83,24 @@ def test_what_is_no_width_or_format_is_refused(bare, tmp_path, words, capsys):
 
 
 @pytest.mark.slow
+def test_a_script_without_a_main_part_is_refused_before_anything_is_written(tmp_path):
+    script = tmp_path / "bare.py"
+    script.write_text("import studies\nstudies.run('pooling', 'results', seeds=1, quick=True)\n")
+    paths = os.pathsep.join(str(path) for path in (Path(studies.__file__).parents[1], os.environ.get("PYTHONPATH", "")))
+    ended = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].endswith('below `if __name__ == "__main__":`')
+    assert list(tmp_path.iterdir()) == [script]
+
+
 def test_a_study_is_run_and_returned_from_python(tmp_path, monkeypatch):
     from studies.report import from_python
 
