@@ -33,7 +33,8 @@ if not torch.cuda.is_available():
 COMMAND = "import sys; sys.argv[0] = 'vit-ablate'; from studies.cli import main; main()"
 """The program `vit-ablate` where it is not installed."""
 
-ABREAST = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+ABREAST = ("-n", str(min(max(os.cpu_count() or 1, 3), 4)), "--dist", "loadfile")
+"""A file a process; three on two cores, since many tests wait for processes that they started."""
 
 
 def program(session: nox.Session, name: str) -> str:

@@ -36,7 +36,7 @@ def read(tokens: Tensor, reads: int, qkv: RowLinear, num_heads: int, bias: Tenso
     m = qkv.weight.numel() // (3 * d * d)
     _, wk, wv = qkv.weight.view(m, 3 * d, d).chunk(3, dim=1)
     queries = _queries(qkv.some(tokens[:, :reads], slice(d)), num_heads, m)
-    turned = _through_keys(queries, wk, len(tokens) // m)
+    turned = _through_keys(queries, wk, tokens.shape[0] // m)  # len() would fix the size of an exported batch
     means = _means(turned, tokens, bias, attend)
     values = _through_values(means, wv, num_heads)
     bv = None if qkv.bias is None else qkv.bias.view(m, 1, 3 * d)[..., 2 * d :]
