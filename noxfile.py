@@ -33,8 +33,7 @@ if not torch.cuda.is_available():
 COMMAND = "import sys; sys.argv[0] = 'vit-ablate'; from studies.cli import main; main()"
 """The program `vit-ablate` where it is not installed."""
 
-ABREAST = ("-n", str(min(max(os.cpu_count() or 1, 3), 4)), "--dist", "loadfile")
-"""A file a process; three on two cores, since many tests wait for processes that they started."""
+ABREAST = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def program(session: nox.Session, name: str) -> str:

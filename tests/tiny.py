@@ -91,7 +91,7 @@ def decided(record: dict[str, Any]) -> dict[str, Any]:
     return {name: record[name] for name in OUTCOME} | {"curve": curve}
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 400) -> Any:
     """Wait for it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

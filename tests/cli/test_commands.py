@@ -79,27 +79,27 @@ def life(tmp_path_factory):
     driver = tiny.start(log, *words)
     tiny.until(lambda: "measuring" in log.read_text(), "measuring")
     interrupt(driver)
-    life.keep("while measuring", driver.wait(120), log.read_text())
+    life.keep("while measuring", driver.wait(400), log.read_text())
 
     driver = tiny.start(log, *words)
     tiny.until(lambda: life.count("complete") >= 2 and life.count("running"), "two trials")
     workers = psutil.Process(driver.pid).children(recursive=True)
     driver.kill()
     life.keep("killed", driver.wait(), log.read_text())
-    life.orphans = len(psutil.wait_procs(workers, timeout=60)[1])
+    life.orphans = len(psutil.wait_procs(workers, timeout=240)[1])
 
     done = life.count("complete")
     driver = tiny.start(log, *words)
     tiny.until(lambda: life.count("complete") > done and life.count("running"), "one more trial")
     interrupt(driver)
-    life.keep("once", driver.wait(120), log.read_text())
+    life.keep("once", driver.wait(400), log.read_text())
 
     driver = tiny.start(log, *words)
     tiny.until(lambda: life.count("running") == 2, "two running trials")
     interrupt(driver)
     tiny.until(lambda: "stopping" in log.read_text(), "the answer to Ctrl-C")
     interrupt(driver)
-    life.keep("twice", driver.wait(120), log.read_text())
+    life.keep("twice", driver.wait(400), log.read_text())
 
     for stage, seeds in (("finished", "3"), ("again", "3"), ("more seeds", "4")):
         if stage == "more seeds":
@@ -108,7 +108,7 @@ def life(tmp_path_factory):
         with redirect_stdout(said):
             code = tiny.vit_ablate(*LIFE, "--seeds", seeds, "--results", str(life.results))
         life.keep(stage, code, said.getvalue())
-    life.codes["beside"], life.said["beside"] = beside.wait(120), log.read_text()
+    life.codes["beside"], life.said["beside"] = beside.wait(400), log.read_text()
     return life
 
 
