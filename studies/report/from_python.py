@@ -20,11 +20,11 @@ from studies.running.runner import Runner
 
 
 class UnguardedScriptError(RuntimeError):
-    """A script starts worker processes, which begin by running that script, outside of its main part."""
+    """No worker starts, most likely as the script that starts them, which they import, does so again."""
 
     def __init__(self) -> None:
         below = 'in a script, call studies.run below `if __name__ == "__main__":`'
-        super().__init__(f"worker processes cannot start: they import the script that starts them, so {below}")
+        super().__init__(f"a worker process ended as it started; workers import the script that starts them: {below}")
 
 
 def run(
@@ -50,7 +50,7 @@ def run(
     Raises:
         UnknownNameError: no such study.
         DesignError: it cannot be expanded.
-        UnguardedScriptError: a script calls it outside of its main part.
+        UnguardedScriptError: no worker starts: a script calls it outside of its main part.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):  # a worker that imports the script
         raise UnguardedScriptError
