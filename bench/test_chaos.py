@@ -38,6 +38,7 @@ from studies.findings.tables import runs_frame, write_tables
 from studies.ledger.entries import LedgerError
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
+from studies.ledger.states import unfinished
 from studies.report.releasing import against
 from studies.trial.care import Care
 from studies.trial.trial import run_trial
@@ -175,7 +176,7 @@ class Chaos:
             return None
 
     def phase(self, driver: Driver, ledger: Ledger | None) -> str:
-        if ledger and ledger.entries() and not ledger.unfinished():
+        if ledger and ledger.entries() and not unfinished(ledger):
             return "after the last trial"
         said = driver.said
         return "between trials" if "to run with" in said else "measuring" if "measuring" in said else "starting"

@@ -127,10 +127,6 @@ class Ledger:
         """By content hash, in the order they were first enqueued."""
         return newest(self.history())
 
-    def unfinished(self) -> list[Entry]:
-        """Trials that wait or run, whoever runs them."""
-        return self.do(lambda connection: list(self._attempts(connection, OPEN)), reading)
-
     def enqueue(self, trial: Trial) -> Entry:
         """As ``enqueue_all`` for one."""
         return self.enqueue_all([trial])[0]

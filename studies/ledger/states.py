@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from optuna.trial import TrialState
@@ -46,7 +47,7 @@ def scores(ledger: Ledger) -> list[tuple[str, float]]:
     return [(json.loads(cell), value) for cell, value in found]
 
 
-def unfinished(ledger: Ledger, known: Mapping[int, Entry]) -> list[Entry]:
+def unfinished(ledger: Ledger, known: Mapping[int, Entry] = MappingProxyType({})) -> list[Entry]:
     """Trials that wait or run, whoever runs them, in the order in which they were enqueued.
 
     Args:

@@ -11,6 +11,7 @@ from studies.cli.doing import watching
 from studies.cli.doing.status import row_of
 from studies.cli.doing.watching import picture, redraw
 from studies.ledger.folder import ResultsFolder
+from studies.ledger.states import unfinished
 
 SIGN = {"epoch": 1, "epochs": 4, "step": 40, "steps": 100, "left": 90.0, "pid": 12, "device": "cuda:1", "at": 0.0}
 
@@ -19,7 +20,7 @@ SIGN = {"epoch": 1, "epochs": 4, "step": 40, "steps": 100, "left": 90.0, "pid": 
 def ledger(tmp_path):
     """One trial of twelve runs, in its second epoch."""
     ledger = tiny.filled(tmp_path / "[b]x-mnist-cpu")
-    (waits,) = ledger.unfinished()
+    (waits,) = unfinished(ledger)
     ledger.claim(waits)
     ledger.signs = lambda: {waits.content_hash: SIGN}
     ledger.beat()
@@ -49,7 +50,7 @@ def nothing():
 
 def test_it_goes_on_until_all_is_over_and_nothing_follows(screen, ledger):
     def finish():
-        (entry,) = ledger.unfinished()
+        (entry,) = unfinished(ledger)
         ledger.complete(entry, {"val_accuracy": 0.5})
 
     shown, waits = watched(screen, ledger, nothing, finish, nothing, nothing)
@@ -62,12 +63,12 @@ def test_it_goes_on_until_all_is_over_and_nothing_follows(screen, ledger):
 
 def test_another_round_after_all_was_over_is_watched_too(screen, ledger):
     def finish():
-        ledger.complete(ledger.unfinished()[0], {"val_accuracy": 0.5})
+        ledger.complete(unfinished(ledger)[0], {"val_accuracy": 0.5})
 
     def grow():
         ledger.enqueue_all(tiny.plan({}, seeds=1).trials)
 
-    _, waits = watched(screen, ledger, finish, grow, lambda: ledger.claim(ledger.unfinished()[0]), finish, nothing)
+    _, waits = watched(screen, ledger, finish, grow, lambda: ledger.claim(unfinished(ledger)[0]), finish, nothing)
     assert waits == 5
 
 

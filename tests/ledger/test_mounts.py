@@ -5,6 +5,7 @@ import tiny
 from studies.ledger.entries import LedgerError
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.mounts import guard, network_of
+from studies.ledger.states import unfinished
 
 (TRIAL,) = tiny.plan({}, seeds=1).trials
 
@@ -47,6 +48,6 @@ def test_one_machine_is_warned_and_a_second_one_refused(mounts, tmp_path):
     assert "--storage postgresql+psycopg://" in said
     other.interrupt(entry)
     other.owner = "0123@elsewhere"
-    other.claim(*other.unfinished())
+    other.claim(*unfinished(other))
     with pytest.raises(LedgerError, match=r"elsewhere runs trials of .*\(nfs4\): .*--storage postgresql\+psycopg://"):
         guard(ledger)

@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 import tiny
 from studies.ledger.entries import Entry
 from studies.ledger.ledger import Ledger
+from studies.ledger.states import unfinished
 from studies.ledger.transactions import BEATS
 
 GRACE = 2  # ticks of silence
@@ -191,7 +192,7 @@ class Walked:
             return
         handle, entry = self.handles[which], self.held[which]
         if what == "claim":
-            (self.held[which],) = handle.unfinished()
+            (self.held[which],) = unfinished(handle)
             assert handle.claim(self.held[which])
         elif what == "beat":
             handle.beat()

@@ -10,6 +10,7 @@ import tiny
 from studies.ledger.entries import LedgerError
 from studies.ledger.ledger import Ledger
 from studies.ledger.patience import Patience, StorageGone
+from studies.ledger.states import unfinished
 from studies.ledger.storages import FORMAT, MARK
 from studies.ledger.urls import shown, without_password
 
@@ -26,7 +27,7 @@ def test_a_server_holds_many_studies(url):
     one.enqueue_all(PLAN.trials)
     other.enqueue(PLAN.trials[0])
     assert [len(Ledger(url, name).entries()) for name in ("one", "other")] == [4, 1]
-    one.claim(one.unfinished()[0])
+    one.claim(unfinished(one)[0])
     assert (len(one.leases()), len(other.leases())) == (1, 0)
 
 

@@ -12,6 +12,7 @@ from studies.ledger.folder import ResultsFolder
 from studies.ledger.pace import pace
 from studies.ledger.samplers import NEVER, RANDOM, Method
 from studies.ledger.search import Search
+from studies.ledger.states import unfinished
 from studies.ledger.transactions import TRIALS
 from studies.ledger.watched import Seen, look
 
@@ -54,7 +55,7 @@ def ended(ledger, entry, began, end, reason=None):
 
 
 def test_partly_done_trials_count_for_the_time_that_is_left(ledger, folder):
-    cls0, mean0, cls1, mean1, _cls2, _mean2 = ledger.unfinished()
+    cls0, mean0, cls1, mean1, _cls2, _mean2 = unfinished(ledger)
     ended(ledger, cls0, 1000, 900)
     ended(ledger, mean0, 900, 600, "DivergedError: nan")
     for entry in (cls1, mean1):
@@ -74,7 +75,7 @@ def test_partly_done_trials_count_for_the_time_that_is_left(ledger, folder):
 
 
 def test_before_any_trial_ended_those_that_run_tell_how_long_one_takes(ledger, folder):
-    first, *_ = ledger.unfinished()
+    first, *_ = unfinished(ledger)
     ledger.claim(first)
     dated(ledger, first.trial_id, 60)
     assert pace(at_noon(folder)).seconds_left is None
@@ -86,7 +87,7 @@ def test_before_any_trial_ended_those_that_run_tell_how_long_one_takes(ledger, f
 
 
 def test_the_longest_trial_bounds_the_time_that_is_left(ledger, folder):
-    *others, last, longest = ledger.unfinished()
+    *others, last, longest = unfinished(ledger)
     for entry in others:
         ended(ledger, entry, 50, 40)
     for entry in (last, longest):
@@ -98,7 +99,7 @@ def test_the_longest_trial_bounds_the_time_that_is_left(ledger, folder):
 
 
 def test_what_ran_again_is_no_failure_and_an_end_of_long_ago_no_speed(ledger, folder):
-    first, *others = ledger.unfinished()
+    first, *others = unfinished(ledger)
     ledger.claim(first)
     again = ledger.interrupt(first, "killed", charged=True)
     for entry in (again, *others):
@@ -117,7 +118,7 @@ def test_trials_of_searches_are_counted_and_those_that_are_heard_of_run(ledger, 
     done, runs, waits = search.ask([0, 1, 2])
     search.complete(done, [0.5], {})
     search.sign(runs, {**SIGN, "host": "here", "at": NOON.timestamp()})
-    for entry in ledger.unfinished():
+    for entry in unfinished(ledger):
         ended(ledger, entry, 100, 50)
     seen = at_noon(folder)
     (found,) = seen.searches
@@ -150,7 +151,7 @@ def test_a_look_makes_no_table_and_needs_no_right_to_write(ledger, folder, place
 
 
 def test_a_beat_that_knows_no_signs_leaves_the_last_one(ledger, folder):
-    first, *_ = ledger.unfinished()
+    first, *_ = unfinished(ledger)
     ledger.claim(first)
     ledger.signs = lambda: {first.content_hash: SIGN, "another": SIGN}
     ledger.beat()

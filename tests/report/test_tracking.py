@@ -12,6 +12,7 @@ from studies.cli.logs import LOGS, logs_named
 from studies.design.tuned import as_tuned
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.samplers import RANDOM, Method
+from studies.ledger.states import unfinished
 from studies.report.logs import Logs
 from studies.report.tracking import ATTEMPT, MARK, TUNING, WRITERS
 from studies.running.progress import Tried
@@ -41,7 +42,7 @@ def again(ledger):
     """The failed trial runs again and is complete; the one that waited, too."""
     (failed,) = [entry for entry in ledger.entries().values() if entry.state == "failed"]
     ledger.retry(failed)
-    for entry in ledger.unfinished():
+    for entry in unfinished(ledger):
         ledger.claim(entry)
         ledger.complete(entry, tiny.scored(3))
 

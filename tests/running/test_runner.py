@@ -16,6 +16,7 @@ from studies.design.plan import Cell, Trial
 from studies.ledger.drivers import Driver
 from studies.ledger.entries import INTERRUPTED, KILLED, PREEMPTED
 from studies.ledger.folder import ResultsFolder
+from studies.ledger.states import unfinished
 from studies.running.effort import FULL
 from studies.running.estimate import OVERHEAD_SECONDS, expected_seconds
 from studies.running.interrupts import Stop, ctrl_c
@@ -179,9 +180,9 @@ def test_the_deaths_of_drivers_are_no_fault_of_the_trial(plan, tmp_path):
     home.ledger(create=True).enqueue(plan.trials[0])
     for _ in range(5):
         dies = home.ledger(create=True)
-        dies.claim(*dies.unfinished())
+        dies.claim(*unfinished(dies))
         home.ledger(create=True).reap(lambda lease: True, 2)
-    (entry,) = home.ledger().unfinished()
+    (entry,) = unfinished(home.ledger())
     assert (entry.state, entry.attempt, entry.charged) == ("waiting", 6, 0)
 
 
