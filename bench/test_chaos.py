@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,10 +27,8 @@ import psutil
 import pytest
 import torch
 
+from bench.chaos_report import AGAIN, CONTINUED, MEASURED, NOTHING, VICTIMS, write
 from bench.conftest import BENCH
-from bench.doctor import provenance
-from bench.files import write_text
-from bench.tables import markdown_table, provenance_lines, write_csv
 from studies.cli.doing.planned import plan_of
 from studies.cli.options import Asked
 from studies.design.plan import Plan
@@ -48,7 +46,6 @@ pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("CHAOS_KILLS", "1"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))
 ABREAST = 2
-VICTIMS = ("worker", "driver", "all at once", "SIGTERM")
 MODEL = {"chunking": "horizontal", "patch_size": 14, "embed_dim": 8, "depth": 1, "num_heads": 1, "batch_size": 500}
 COMMAND = ["run", "--quick", "--checkpoint-every", "0.2", "--retries", "1000"]
 TIMES = [
@@ -64,29 +61,6 @@ HISTORY = ["attempt", "resumed"]
 """Columns of what happened to a trial; all others but ``TIMES`` are to be equal bit for bit."""
 PATIENCE = 900
 ENDS = (0, 130, -signal.SIGKILL, -signal.SIGTERM)  # the last: before it could listen, or after
-CONTINUED, AGAIN, MEASURED, NOTHING = "continued from checkpoint", "run again", "measured again", "nothing lost"
-PAGE = """\
-# Killed at random moments
-
-A study of three arms of a very small model on MNIST, `vit-ablate {command}`, was killed {kills} times, at moments \
-drawn by lot, and begun again with the same command until it was finished; then the next one, two beside each other. \
-The victim was a worker, a driver, or all processes of the study at once, by SIGKILL, or a driver by SIGTERM; \
-{beside} times a second driver worked on the same study. A trial keeps its state every 0.2 seconds here; by default \
-it is every minute.
-
-{result}
-
-{summary}
-*{continued}*: the trial that ran had a checkpoint, and the record of its result says that it went on from one. \
-*{again}*: it had none yet, and began anew. *{measured}*: speeds were being measured. *{nothing}*: no trial ran, or \
-its result was stored already. `second` is that of the driver's life.
-
-## Every kill
-
-{table}
-## Provenance
-
-{provenance}"""
 
 
 @dataclass(frozen=True)
@@ -278,6 +252,11 @@ def comparable(runs: pd.DataFrame) -> list[dict[str, str]]:
     return [{str(name): repr(value) for name, value in row.items()} for row in rows]
 
 
+def compared(runs: pd.DataFrame) -> tuple[int, int]:
+    """Rows and columns that ``comparable`` keeps."""
+    return len(runs), len(runs.columns) - len(TIMES) - len(HISTORY)
+
+
 def storage(folder: Path, plan: Plan, records: Mapping[str, dict[str, Any]]) -> Ledger:
     """A study whose speeds are known, and these results."""
     ledger = ResultsFolder(folder / plan.folder).ledger(create=True)
@@ -311,7 +290,7 @@ def test_a_study_killed_with_everything_goes_on_from_a_checkpoint(tmp_path):
     (row,) = chaos.rows()
     hit = {"victim": "all at once", "drivers": 1, "running": "cls seed 0", "outcome": CONTINUED}
     assert row == {**hit, "second": row["second"]}
-    write(tmp_path / "chaos", [{"kill": 1, "study": 1, **row}], 1, chaos.table(), chaos.words)
+    write(tmp_path / "chaos", [{"kill": 1, "study": 1, **row}], 1, compared(chaos.table()), chaos.words)
     page = (tmp_path / "chaos" / "README.md").read_text()
     assert "**Result.** Killed 1 times, 1 studies ended each with the table `runs` of one" in page
     assert "| all at once | 1 | 0 | 0 | 0 |" in page
@@ -343,37 +322,4 @@ def test_a_study_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
     told = [{"study": number, **row} for number, chaos in enumerate(studies, 1) for row in chaos.rows()]
     assert len(told) == KILLS
     rows = [{"kill": number, **row} for number, row in enumerate(told, 1)]
-    write(request.config.stash[BENCH].folder.parent / "chaos", rows, len(studies), whole.table(), whole.words)
-
-
-def write(folder: Path, rows: Sequence[dict[str, Any]], studies: int, runs: pd.DataFrame, words: Sequence[str]) -> None:
-    """The table of kills, and a page that says what was done and how it ended."""
-    trials, columns = len(runs), len(runs.columns) - len(TIMES) - len(HISTORY)
-    outcomes = Counter(outcome for row in rows for outcome in str(row["outcome"]).split(", "))
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
-    result = (
-        f"**Result.** Killed {len(rows)} times, {studies} studies ended each with the table `runs` of one that "
-        f"nobody touched: the same {trials} rows, each trial with one complete result, and all {columns} columns equal "
-        f"bit for bit, curves and the outcome for every test image among them, but those of times and attempts. "
-        f"What was hit: {counts}."
-    )
-    victims = [[v, *(_count(rows, v, o) for o in (CONTINUED, AGAIN, MEASURED, NOTHING))] for v in VICTIMS]
-    text = PAGE.format(
-        command=" ".join(words),
-        kills=len(rows),
-        beside=sum(row["drivers"] > 1 for row in rows),
-        result=result,
-        continued=CONTINUED,
-        again=AGAIN,
-        measured=MEASURED,
-        nothing=NOTHING,
-        summary=markdown_table(["victim", CONTINUED, AGAIN, MEASURED, NOTHING], victims),
-        table=markdown_table(list(rows[0]), [list(row.values()) for row in rows]),
-        provenance=provenance_lines(provenance(f"CHAOS_KILLS={len(rows)} nox -s chaos", "cpu")),
-    )
-    write_csv(folder, "chaos.csv", rows)
-    write_text(folder, "README.md", text)
-
-
-def _count(rows: Sequence[dict[str, Any]], victim: str, outcome: str) -> int:
-    return sum(str(row["outcome"]).split(", ").count(outcome) for row in rows if row["victim"] == victim)
+    write(request.config.stash[BENCH].folder.parent / "chaos", rows, len(studies), compared(whole.table()), whole.words)
