@@ -102,7 +102,7 @@ def dashboard(session: nox.Session) -> None:
 
 @nox.session(requires=[] if OWN_PYTHON else ["env"], venv_backend="none", default=False)
 def gpu(session: nox.Session) -> None:
-    """Test and measure on this machine's CUDA device: the study `ablations` and all benches; into results/.
+    """Test and measure on this machine's CUDA device: the study `ablations` and its benches; into results/.
 
     What is typed behind `--` goes to the study. Installs torch by constraints.txt, whose wheel from PyPI brings
     CUDA on Linux. Where torch is there already, or no network, name an interpreter that has the packages of

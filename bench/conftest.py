@@ -102,6 +102,16 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--compare needs --benchmark-enable")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Time on a GPU is dear: what does not need it is measured with ``--device cpu``."""
+    bench = config.stash[BENCH]
+    if bench.enabled and bench.protocol.device != "cpu":
+        reason = f"says nothing of {bench.protocol.device}: `--device cpu` measures it"
+        for item in items:
+            if item.get_closest_marker("host"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Bench:
     """The session's bench; one torch thread while benches are enabled."""

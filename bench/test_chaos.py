@@ -41,7 +41,7 @@ from studies.report.releasing import against
 from studies.trial.care import Care
 from studies.trial.trial import run_trial
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.host]
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "1"))
 SEED = int(os.environ.get("CHAOS_SEED", "0"))

@@ -25,6 +25,8 @@ from studies.training.recipe import Recipe
 from studies.trial.setup import Setup
 from vit import PRESETS, ViT
 
+pytestmark = pytest.mark.host
+
 STRIPS = {"chunking": "horizontal", "patch_size": 7}
 CONFIGS = {
     "notebook": PRESETS["notebook"].replace(dropout=0.0, attention_dropout=0.0),
@@ -71,8 +73,8 @@ def row_of(name: str, dtype: str, models: int, gain: Ratio) -> dict[str, Any]:
 
 
 def test_packs_by_width_and_arithmetic(request, bench):
-    if not bench.enabled or bench.protocol.device != "cpu":
-        pytest.skip("times are measured with --benchmark-enable, on a CPU")
+    if not bench.enabled:
+        pytest.skip("times are measured with --benchmark-enable")
     rows = []
     for name, dtype in product(CONFIGS, TORCH_DTYPES):
         cell = cell_of(name, dtype)

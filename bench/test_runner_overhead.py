@@ -32,6 +32,8 @@ from studies.ledger.urls import file_of
 from studies.report.publishing import publish
 from studies.trial.trial import describe
 
+pytestmark = pytest.mark.host
+
 DONE, TRIALS, RECORDS = (100, 1000, 5000), 60, 100_000
 FEW_DONE, FEW_TRIALS, FEW_RECORDS = (20, 200), 5, 2000
 GROWTH = 1.3

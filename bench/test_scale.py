@@ -38,7 +38,7 @@ from studies.running.progress import Observer, Progress
 from studies.running.queue import Queued, known_to
 from studies.running.runner import Runner
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.host]
 
 WORKERS, FEW_WORKERS = (1, 2, 4, 8, 16), (2,)
 SEEDS, FEW_SEEDS = 20, 1  # of 24 arms, for every number of workers

@@ -35,6 +35,8 @@ from studies.trial.setup import Setup
 from studies.trial.tuning import FIRST_SEED, run_tuning_trial
 from vit import PRESETS
 
+pytestmark = pytest.mark.host
+
 TABLES = Path(__file__).parents[1] / "results" / "published" / "bench-cpu"
 SHAPES: dict[str, tuple[Any, ...]] = {
     "chunking": ("horizontal", "tiles"),

@@ -22,6 +22,8 @@ from bench.doctor import provenance
 from bench.tables import write_both
 from studies.cli import known
 
+pytestmark = pytest.mark.host
+
 REPEATS = 7
 TITLE = f"""# How soon the command answers
 
