@@ -111,7 +111,8 @@ def gpu(session: nox.Session) -> None:
     python = OWN_PYTHON or program(session, "python")
     session.env["PYTHONPATH"] = str(Path(__file__).parent)  # the project need not be installed there
     session.run(python, "-c", NEEDS_CUDA, external=True)
-    session.run(python, "-m", "pytest", "-m", "gpu", external=True)
+    on_gpu = [str(path) for path in Path("tests").rglob("test_*.py") if "mark.gpu" in path.read_text()]
+    session.run(python, "-m", "pytest", "-m", "gpu", *on_gpu, external=True)
     session.run(python, "-c", COMMAND, "run", "ablations", "--device", "cuda", *session.posargs, external=True)
     session.run(python, "-m", "pytest", "bench", "--benchmark-enable", "--device", "cuda", external=True)
 

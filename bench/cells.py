@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
@@ -66,9 +66,14 @@ class Cell:
 
     def images(self, device: str) -> Tensor:
         """A batch ``(b, c, h, w)`` of normal numbers in this cell's memory layout."""
-        generator = torch.Generator().manual_seed(0)
-        images = torch.randn(self.batch, *IMAGES[self.image][0], generator=generator)
-        return images.to(device).to(memory_format=LAYOUTS[self.layout])
+        return _images(self.image, self.batch, self.layout, device)
+
+
+@lru_cache(maxsize=1)  # the levels of one condition follow each other
+def _images(image: str, batch: int, layout: str, device: str) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(batch, *IMAGES[image][0], generator=generator)
+    return images.to(device).to(memory_format=LAYOUTS[layout])
 
 
 def eager_cells() -> Iterator[Cell]:

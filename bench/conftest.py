@@ -114,10 +114,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Bench:
-    """The session's bench; one torch thread while benches are enabled."""
+    """The session's bench; while benches are enabled one torch thread, and float32 that is no TF32."""
     found = request.config.stash[BENCH]
     if found.enabled:
         torch.set_num_threads(1)
+        torch.backends.cudnn.allow_tf32 = False  # of convolutions, which torch allows and of other products does not
         _ = found.first_limits
     return found
 
