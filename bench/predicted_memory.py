@@ -28,6 +28,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from bench.gpu_workspace import workspace_bytes
 from bench.memory import MIB, Memory
 from vit import ViT, ViTConfig
 
@@ -36,6 +37,8 @@ CUDA_BLOCK = 512
 STEPS = 2
 """The first step makes the optimizer's state, the second begins with all of it and the old gradients."""
 
+FLASH_UP_TO = 256
+"""Width of a head, wider than which there is no flash attention (transformers/cuda/sdp_utils.cpp)."""
 WANT_CONTIGUOUS = frozenset({torch.ops.aten._softmax.default, torch.ops.aten._softmax_backward_data.default})
 """Operators that copy strided arguments for as long as they run (aten/src/ATen/native/SoftMax.cpp, cuda/SoftMax.cu)."""
 
@@ -71,7 +74,7 @@ def traced_peak(build: Builder, block: int = 1, as_on_gpu: bool = False) -> int:
     fake = FakeTensorMode(allow_non_fake_inputs=True)
     with FakeCopyMode(fake):
         step = build()
-    with fake, _Storages(block) as storages, _AsOnGpu() if as_on_gpu else nullcontext():
+    with fake, _Storages(block, as_on_gpu) as storages, _AsOnGpu() if as_on_gpu else nullcontext():
         for _ in range(STEPS):
             step()
     return int(storages.peak)
@@ -115,9 +118,9 @@ def train_step_builder(
 class _Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the memory behind what operators read and write, until the last tensor on it is gone."""
 
-    def __init__(self, block: int) -> None:
+    def __init__(self, block: int, as_on_gpu: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.block = block
+        self.block, self.as_on_gpu = block, as_on_gpu
         self.sizes: dict[int, int] = {}
         self.total = self.peak = 0
 
@@ -127,11 +130,15 @@ class _Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if isinstance(leaf, Tensor):
                 self._add(leaf.untyped_storage())
         if not _in_place_elsewhere(func, args):
-            self.peak = max(self.peak, self.total)
-        if func in WANT_CONTIGUOUS:
-            copied = sum(self._rounded(leaf.nbytes) for leaf in args if _is_strided(leaf))
-            self.peak = max(self.peak, self.total + copied)
+            self.peak = max(self.peak, self.total + self._meanwhile(func, args))
         return out
+
+    def _meanwhile(self, func: Any, args: Any) -> int:
+        """What the operator takes beside its results, for as long as it runs."""
+        taken = self._rounded(workspace_bytes(func, args)) if self.as_on_gpu else 0
+        if func in WANT_CONTIGUOUS:
+            taken += sum(self._rounded(leaf.nbytes) for leaf in args if _is_strided(leaf))
+        return taken
 
     def _add(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata
@@ -207,7 +214,7 @@ def _gpu_attention(
     if torch.is_autocast_enabled("cpu"):
         q, k, v = (t.to(torch.get_autocast_dtype("cpu")) for t in (q, k, v))
     head_dim = q.shape[-1]
-    if q.dtype != torch.float32 and attn_mask is None:
+    if q.dtype != torch.float32 and attn_mask is None and head_dim <= FLASH_UP_TO:
         q, k, v = (F.pad(t, (0, -head_dim % 8)) if head_dim % 8 else t for t in (q, k, v))
         out: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(q, k, v, dropout_p, is_causal)[0]
         return out[..., :head_dim]

@@ -31,6 +31,7 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("cell", cells, ids=str)
 
 
+@pytest.mark.host
 @pytest.mark.benchmark(max_time=0.2, min_rounds=5, warmup=True, warmup_iterations=3)
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("image", IMAGES)

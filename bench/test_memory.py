@@ -189,8 +189,9 @@ def test_the_prediction_agrees_with_the_gpu(shape, dtype, rows):
 
 def gpu_peak(build: Builder) -> int:
     """Bytes above what was allocated before, cuBLAS's workspace included in that."""
-    ones = torch.ones(64, 64, device="cuda")
-    torch.addmm(ones[0], ones, ones)
+    ones = torch.ones(64, 64, device="cuda", requires_grad=True)
+    torch.addmm(ones[0], ones, ones).sum().backward()  # each thread that multiplies has a workspace of its own
+    ones.grad = None
     gc.collect()
     torch.cuda.synchronize()
     before = torch.cuda.memory_allocated()

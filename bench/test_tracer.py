@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from bench.cpu_memory import cpu_peak
+from bench.gpu_workspace import workspace_bytes
 from bench.predicted_memory import traced_peak
 
 
@@ -89,3 +90,40 @@ def test_a_gpu_norms_in_float32_and_drops_with_bytes(step, more_bytes):
             return step()
 
     assert abs(bytes_of(autocast, as_on_gpu=True) - bytes_of(autocast) - more_bytes) <= 64
+
+
+def tensors(*shapes, dtype):
+    return [torch.empty(shape, dtype=dtype, device="meta") for shape in shapes]
+
+
+ATTENTION = torch.ops.aten._scaled_dot_product_efficient_attention_backward.default
+SOFTMAX, SUM = torch.ops.aten._softmax_backward_data.default, torch.ops.aten.sum.dim_IntList
+READS, TOKENS = (256, 1, 6, 384), (256, 1, 17, 384)
+
+
+@pytest.mark.parametrize(
+    ("operator", "shapes", "more", "dtype", "mib"),
+    [
+        (ATTENTION, [READS, READS, TOKENS, TOKENS], [], "float32", 48.0234375),
+        (ATTENTION, [READS, READS, TOKENS, TOKENS], [], "bfloat16", 96.0234375),
+        (ATTENTION, [(1024, 1, 5, 16)] * 4, [], "float32", 16.015625),
+        (ATTENTION, [(1024, 1, 17, 64)] * 4, [], "float32", 16.015625),
+        (SOFTMAX, [(64, 1, 197, 197)] * 2, [], "float32", 9.474853515625),
+        (SUM, [(4352, 128)], [[0]], "float32", 4.25),
+        (SUM, [(4096, 128)], [[0]], "bfloat16", 4.0),
+        (SUM, [(128, 17)], [[0]], "float32", 0),
+        (SUM, [(4352, 128)], [[1]], "float32", 0),
+        (torch.ops.aten.mm.default, [(64, 64)] * 2, [], "float32", 0),
+    ],
+)
+def test_workspace_is_what_an_h100_took(operator, shapes, more, dtype, mib):
+    """As its allocator recorded it (torch.cuda.memory._record_memory_history)."""
+    found = workspace_bytes(operator, [*tensors(*shapes, dtype=getattr(torch, dtype)), *more])
+    assert found == pytest.approx(mib * 2**20, abs=512)
+
+
+def test_only_a_gpu_takes_workspace():
+    def step():
+        torch.ops.aten.sum.dim_IntList(torch.empty(4352, 128), [0])
+
+    assert bytes_of(step, as_on_gpu=True) - bytes_of(step) == 4.25 * 2**20

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+GPU_SHARE = 0.25
+"""Of a CPU's time: a step is a millisecond there."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,10 @@ class Effort:
     def seconds(self, num_cells: int) -> float:
         """About how long it takes, warm-up included."""
         return 3 + num_cells * (0.7 + 2 * self.round_seconds * (self.rounds + 2))
+
+    def on(self, device: str) -> Effort:
+        """As long as this device needs."""
+        return self if device == "cpu" else replace(self, round_seconds=GPU_SHARE * self.round_seconds)
 
 
 FULL = Effort(rounds=5, round_seconds=0.08)

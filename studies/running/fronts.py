@@ -68,6 +68,7 @@ class FrontSearch:
         signs: Path | None = None,
     ) -> None:
         self.plan, self.ledger, self.executor, self.trials = plan, ledger, executor, trials
+        self.effort = BRIEF.on(plan.device)
         self.limits, self.observer, self.stop = limits, observer or Observer(), Stop()
         self.admissible, self.signs, self.telling = Admissible(plan), signs, Telling(signs)
         method.check(plan.search, list(OBJECTIVES.values()))
@@ -140,7 +141,7 @@ class FrontSearch:
         new = {shape_key(cell): cell for cell in cells if shape_key(cell) not in known}
         if not new or self.stop.asked:
             return known
-        self.observer.measuring(len(new), BRIEF.seconds(len(new)))
+        self.observer.measuring(len(new), self.effort.seconds(len(new)))
         every = list(new.values())
         by_cell = self._timed(every) or self._timed(every) or {}
         for cell in every if not by_cell else ():  # the one that is too large takes no other's with it
@@ -153,7 +154,7 @@ class FrontSearch:
         """By cell hash; None if the process that measured died, or Ctrl-C was pressed."""
         if self.stop.asked:
             return None
-        future = self.executor.submit(measure_cells, cells, self.plan.device, BRIEF)
+        future = self.executor.submit(measure_cells, cells, self.plan.device, self.effort)
         self._until_over({future})
         try:
             return future.result()

@@ -79,7 +79,8 @@ class Runner:
     ) -> None:
         if executor.commits:  # its workers stand in other folders
             folder = replace(folder, path=folder.path.absolute())
-        self.plan, self.ledger, self.folder, self.executor, self.effort = plan, ledger, folder, executor, effort
+        self.plan, self.ledger, self.folder, self.executor = plan, ledger, folder, executor
+        self.effort = effort.on(plan.device)
         self.observer = observer or Observer()
         self.retry, self.grow = retry, grow
         self.queue, self.allow_mixed = Queue(), allow_mixed

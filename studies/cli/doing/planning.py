@@ -58,7 +58,7 @@ def print_plan(asked: Asked, measure: bool, growing: Growing, tuning: Tuning, as
     count = asked.workers or default_workers(made.device)
     first = searching(declared, tuning.trials, {name: found.seconds for name, found in expected.items()}, count)
     each += [first.per_trial] * first.unknown if first else []
-    effort = (BRIEF if asked.quick else FULL).seconds(len(each))
+    effort = (BRIEF if asked.quick else FULL).on(made.device).seconds(len(each))
     seconds = effort + len(made.seeds) * sum(each) / count
     power = foreseen(made, asked.results, first.unknown if first else 0)
     before = first.seconds if first else 0.0
