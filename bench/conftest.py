@@ -39,6 +39,7 @@ class Bench:
         self.baseline: Baseline = {}
         self.threshold = float(str(option("threshold", THRESHOLD)))
         self.comparing = option("compare") is not None
+        self.eager = bool(option("eager", False))
         if self.comparing:
             published = self.folder.parent / "published" / self.folder.name / "chunking.csv"
             kept = Path(str(option("compare") or published))
@@ -57,7 +58,13 @@ class Bench:
     @cached_property
     def cells(self) -> list[Cell]:
         """The cells to measure on this device."""
-        return [cell for cell in self.candidates if left_out(cell, self.protocol.device) is None]
+        return [cell for cell in self.candidates if self.why_not(cell) is None]
+
+    def why_not(self, cell: Cell) -> str | None:
+        """Why a cell is not measured, or None."""
+        if self.eager and cell.mode == "compile":
+            return "compiled: left out by --eager"
+        return left_out(cell, self.protocol.device)
 
     def finish(self) -> list[str]:
         """Write the tables of a full run; returns lines for the terminal."""
@@ -69,7 +76,7 @@ class Bench:
             return [*lines, f"{compared} of {len(rows)} rows compared with the kept baseline, which stays as it is"]
         if {row.cell for row in rows} != set(self.cells):
             return [*lines, f"{len({row.cell for row in rows})} of {len(self.cells)} cells measured: nothing written"]
-        skipped = {str(c): why for c in self.candidates if (why := left_out(c, self.protocol.device))}
+        skipped = {str(c): why for c in self.candidates if (why := self.why_not(c))}
         write_report(self.folder, rows, limits, skipped, provenance(self.command, self.protocol.device))
         return [*lines, f"written: {self.folder}/chunking.md, chunking.csv, chunking.png"]
 
@@ -80,6 +87,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--device", default="cpu", help="auto, cpu, cuda or mps (default: cpu)")
     group.addoption("--rounds", type=int, default=15, help="rounds of every comparison (default: 15)")
     group.addoption("--round-seconds", type=float, default=0.005, help="length of a burst (default: 0.005)")
+    group.addoption("--eager", action="store_true", help="time nothing that is to be compiled, which takes minutes")
     group.addoption("--results", default="results", help="where tables go (default: results)")
     group.addoption(
         "--compare",

@@ -34,6 +34,10 @@ fused kernel is slow in bfloat16 (197 tokens, 64 wide: float32 fused 1.8 and bfl
 written out, on AMD Zen 5; 192 wide: 1.2 and 1.6)."""
 EXPLICIT_UP_TO_TOKENS = {"float32": 32, "bfloat16": 256}
 """On a CPU. In float32 the fused kernel is 1.0 to 1.35 times as fast at 50 tokens, 1.2 to 2.5 times at 197."""
+EXPLICIT_ON_GPU = {"float32": 32, "bfloat16": 0}
+"""Tokens up to which attention is written out on a GPU: float32's fused kernel has blocks of 64. A step of one model is
+0.94 to 1.0, of 5 packed 1.15 to 1.18, of 32 packed 1.3 to 1.6 times as fast (H200, 4 and 17 tokens, 8 and 32 wide);
+bfloat16 packed by 8 is 0.98 times as fast."""
 COMPILE_FROM_STEPS = 10_000
 """Compiling takes 13 to 32 s, earned back within 7,000 steps in nine of ten cells (results/published/peers-cpu)."""
 CPP_COMPILERS = ("g++", "clang++")
@@ -61,8 +65,8 @@ def resolve(config: ViTConfig, recipe: Recipe, device: str, num_steps: int, pack
 
     CPU: bfloat16 from ``BFLOAT16_FROM_WORK`` on where the processor multiplies it, unless the sequence is ``LONG``;
     attention written out, which beats torch's fused kernel, up to ``EXPLICIT_UP_TO_TOKENS``; the compiler from
-    ``COMPILE_FROM_STEPS`` on where there is one. GPU: torch's fused attention, bfloat16 from
-    ``BFLOAT16_FROM_EMBED_DIM`` on, no compiler.
+    ``COMPILE_FROM_STEPS`` on where there is one. GPU: torch's fused attention from ``EXPLICIT_ON_GPU`` on, bfloat16
+    from ``BFLOAT16_FROM_EMBED_DIM`` on, no compiler.
 
     Args:
         config: the model.
@@ -73,7 +77,8 @@ def resolve(config: ViTConfig, recipe: Recipe, device: str, num_steps: int, pack
     """
     on_cpu = device == "cpu"
     dtype = _dtype(config, recipe.batch_size, device) if recipe.dtype == "auto" else recipe.dtype
-    attention = "explicit" if on_cpu and config.num_tokens <= EXPLICIT_UP_TO_TOKENS[dtype] else "sdpa"
+    written_out = EXPLICIT_UP_TO_TOKENS if on_cpu else EXPLICIT_ON_GPU
+    attention = "explicit" if config.num_tokens <= written_out[dtype] else "sdpa"
     compiling = on_cpu and not packed and num_steps >= COMPILE_FROM_STEPS and has_cpp_compiler()
     return Compute(
         attention if recipe.attention == "auto" else recipe.attention,
