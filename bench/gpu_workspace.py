@@ -36,7 +36,7 @@ def _softmax_backward(gradient: Tensor, *_: Any) -> int:
     return gradient.nbytes
 
 
-def _attention_backward(gradient: Tensor, q: Tensor, k: Tensor, v: Tensor, *_: Any) -> int:
+def _attention_backward(_: Tensor, q: Tensor, k: Tensor, v: Tensor, *__: Any) -> int:
     """Of the memory-efficient kernel: what the gradient of queries is added up in, and in a lower precision, where
     heads are wide, those of keys and values (transformers/cuda/mem_eff_attention/kernel_backward.h, workspace_size).
     """
