@@ -41,9 +41,9 @@ the same two steps of real training, `cpu tensors` that peak without the workspa
 kernels take inside a product and give back before it returns, operands copied and padded to blocks, which differs
 from processor to processor (most with AMX) and with the number of threads. The error is that of `traced` against
 `cpu tensors`: this calibrates the tracer. `predicted` is what studies report as GPU memory: the same tracer with a
-GPU's kernels, autocast rules and 512-byte blocks. `gpu measured` is `max_memory_allocated` less what was allocated
-before the model (cuBLAS workspace); empty without a GPU, and then the choice of kernels is not calibrated. Never
-counted in what is traced or predicted: workspace inside kernels, the allocator's spare segments, the CUDA context.
+GPU's kernels, what they take as they run, autocast rules and 512-byte blocks. `gpu measured` is
+`max_memory_allocated` less what was allocated before the model (cuBLAS workspace); empty without a GPU. Never counted
+in what is predicted: cuBLAS's workspace, the allocator's spare segments, the CUDA context.
 MiB throughout, AdamW, the data set left out.
 """
 
