@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, and see whether one is."""
 
 from __future__ import annotations
 
@@ -64,3 +64,10 @@ def _to_disk(path: Path) -> None:
     """Else a power cut could keep the new name and lose the content."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def ends_in_a_line(path: Path) -> bool:
+    """Whether a table of ours is whole; one that was copied in part ends anywhere."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - 1, 0))
+        return file.read() == b"\n"

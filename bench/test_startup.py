@@ -57,6 +57,7 @@ STARTS = (
     Start(("run", "pooling", "--set", "nosuch=1"), 2, promised=0.4),
     Start(("list",), promised=1.0),
     Start(("status", "--results", "{results}"), promised=1.0),
+    Start(("table", "results/published/ablations-mnist-cpu"), promised=2.0),
     Start(("plan", "ablations", "--device", "cpu"), promised=3.0),
     Start(("list",), first=True),
 )

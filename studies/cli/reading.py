@@ -40,7 +40,7 @@ def table(
     from studies.cli.doing.folders import folder_of
 
     folder = folder_of(results, study, storage)
-    from studies.cli.doing.reading import Said, WantedTable, print_table
+    from studies.cli.doing.tabling import Said, WantedTable, print_table
 
     said = Said(rename or (), digits)
     form = "json" if as_json else form

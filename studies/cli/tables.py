@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.cells import cell_len
 
 from studies.cli.grid import Grid
-from studies.design.plan import Plan
 from studies.findings.columns import ARMS, CHANGES, Column, texts
-from studies.findings.comparison import Comparison
 from studies.findings.words import MISSING, signed, span
-from studies.statistics.verdicts import Contrast
+
+if TYPE_CHECKING:  # a table that lies there is printed without torch and scipy
+    from studies.design.plan import Plan
+    from studies.findings.comparison import Comparison
+    from studies.statistics.verdicts import Contrast
 
 
 def comparison_table(found: Comparison) -> Grid:

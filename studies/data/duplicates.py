@@ -1,4 +1,4 @@
-"""Near-duplicates across splits: a test image that was trained on tells nothing.
+"""Near-duplicates across splits: a test image that was trained on tells nothing. And one image under two labels.
 
 A difference hash (Krawetz, hackerfactor.com, "Kind of Like That", 2013) finds the most similar training image; the
 correlation of their pixels decides. Both look at brightness alone, so that another size, another compression and
@@ -7,6 +7,8 @@ another exposure are seen through; a mirrored or cropped copy is not found.
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,6 +35,15 @@ def look_alikes(data: DataSet) -> dict[str, list[tuple[int, int]]]:
         "val": _pairs(splits[1], val, [splits[0]], train),
         "test": _pairs(splits[2], test, [splits[0], splits[1]], np.concatenate([train, val])),
     }
+
+
+def contradictions(data: DataSet) -> list[set[int]]:
+    """Of every image that occurs under several labels, in any split and equal in every value, those labels."""
+    labels: dict[bytes, set[int]] = defaultdict(set)
+    for split in (data.train, data.val, data.test):
+        for image, label in zip(split.images.numpy(), split.labels.tolist(), strict=True):
+            labels[hashlib.blake2b(image.tobytes(), digest_size=16).digest()].add(label)
+    return [found for found in labels.values() if len(found) > 1]
 
 
 def difference_hashes(images: Tensor) -> Hashes:

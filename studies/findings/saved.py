@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.files import ends_in_a_line
 from studies.findings.columns import ARMS, CONTRASTS, TRIALS, Column
 from studies.ledger.folder import ResultsFolder
-from studies.ledger.tally import ends_in_a_line
 
 DEFINED: Mapping[str, Mapping[str, Column]] = {"cells": ARMS, "runs": TRIALS, "contrasts": CONTRASTS}
 NEEDED = {"cells": ("cell",), "runs": ("cell", "seed", "status"), "contrasts": ("factor", "a", "b", "verdict")}

@@ -57,12 +57,17 @@ class Found:
 
 def searches(ledger: Ledger) -> Iterator[tuple[dict[str, Any], list[Found]]]:
     """Every search of a ledger: what it is about, and its trials."""
-    for summary in optuna.get_all_study_summaries(ledger.storage, include_best_trial=False):
-        about = summary.user_attrs.get(ABOUT)
+    for about, study in _own(ledger):
+        domains = space.from_json(about["space"])
+        yield about, [found_of(trial, domains) for trial in study.get_trials(deepcopy=False)]
+
+
+def _own(ledger: Ledger) -> Iterator[tuple[dict[str, Any], optuna.Study]]:
+    """Optuna's summaries would read every trial of every study for this."""
+    for one in ledger.storage.get_all_studies():
+        about = one.user_attrs.get(ABOUT)
         if about and about["ledger"] == ledger.name:
-            study = optuna.load_study(study_name=summary.study_name, storage=ledger.storage)
-            domains = space.from_json(about["space"])
-            yield about, [found_of(trial, domains) for trial in study.get_trials(deepcopy=False)]
+            yield about, optuna.load_study(study_name=one.study_name, storage=ledger.storage)
 
 
 def importances(ledger: Ledger) -> dict[str, dict[str, float]]:
@@ -71,9 +76,8 @@ def importances(ledger: Ledger) -> dict[str, dict[str, float]]:
     Importance says what moved an objective over the trials that a sampler chose. It is no effect of an ablation.
     """
     found = {}
-    for summary in optuna.get_all_study_summaries(ledger.storage, include_best_trial=False):
-        if (about := summary.user_attrs.get(ABOUT)) and about["ledger"] == ledger.name and len(summary.directions) > 1:
-            study = optuna.load_study(study_name=summary.study_name, storage=ledger.storage)
+    for _, study in _own(ledger):
+        if len(study.directions) > 1:
             for i, name in enumerate(study.metric_names or ()):
                 found[name] = _importance(study, i)
     return {name: shares for name, shares in found.items() if shares}

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from bench.files import ends_in_a_line
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.urls import shown, url_of
 
@@ -78,13 +79,6 @@ def tally_of_table(path: Path) -> Tally:
         raise TallyError(f"cannot read {path}: its last line is cut short")
     reasons = {reason for state, reason in rows if state == "failed" and reason}
     return Tally(Counter(state for state, _ in rows), sorted(reasons))
-
-
-def ends_in_a_line(path: Path) -> bool:
-    """Whether a table of ours is whole; one that was copied in part ends anywhere."""
-    with path.open("rb") as file:
-        file.seek(max(path.stat().st_size - 1, 0))
-        return file.read() == b"\n"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ VERDICT_MARKS = {"better": ("o", True), "worse": ("o", True), "equivalent": ("D"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
-WORD_MARKS = {"better": "▲", "worse": "▼", "equivalent": "◆", "undecided": "○"}
+WORD_MARKS = {"better": "▲", "worse": "▼", "equivalent": "◆", "undecided": "○", "baseline": "baseline"}
 WIDTH = 8.0  # inches, of a figure on a screen
 COLUMN = 7.0
 """A figure narrower than this stands in a column of a paper: smaller letters, and no title."""
@@ -71,8 +72,8 @@ def accuracy_figure(
         colour = level_colour(marks.colour(cell))
         axes.plot(seeds, [y] * len(seeds), "o", ms=3.5, mec="none", alpha=0.35, color=colour)
         _interval(axes, cell, y, colour)
-    names = [f"{name}  {'baseline' if name == plan.baseline else WORD_MARKS.get(said.get(name, ''), '')}"
-             for name in shown["cell"]]  # fmt: skip
+    said[plan.baseline] = "baseline"
+    names = [f"{_fitting(name, width)}  {WORD_MARKS.get(said.get(name, ''), '')}" for name in shown["cell"]]
     axes.set_yticks(range(len(shown)), names)
     axes.set_ylim(-0.7, max(len(shown), 1) - 0.3)
     _scaled(axes, "x", accuracy_scale([*complete["test_accuracy"], *shown["test_accuracy_low"]], 0, 1))
@@ -129,7 +130,8 @@ def effects_figure(plan: Declared, effects: pd.DataFrame, contrasts: pd.DataFram
         marker, full = VERDICT_MARKS[row["verdict"]]
         axes.plot(100 * row["difference"], y, marker, color=LIGHT.ink, mfc=LIGHT.ink if full else "white", ms=7)
     gap = "   " if width >= COLUMN else "\n"
-    names = [f"{r['factor']}: {r['a']} − {r['b']}{gap}{r['verdict']}" for _, r in shown.iterrows()]
+    changes = [_fitting(f"{r['factor']}: {r['a']} − {r['b']}", width) for _, r in shown.iterrows()]
+    names = [f"{change}{gap}{verdict}" for change, verdict in zip(changes, shown["verdict"], strict=True)]
     axes.set_yticks(range(len(shown)), names)
     axes.set_ylim(-0.6, max(len(shown), 1) - 0.4)
     axes.set_xlabel(
@@ -180,7 +182,12 @@ def _scaled(axes: Axes, side: str, scale: Scale, times: float = 100.0) -> None:
 def _title(axes: Axes, width: float, words: str) -> None:
     """A paper's caption says it."""
     if width >= COLUMN:
-        axes.set_title(words, loc="left")
+        axes.set_title(textwrap.fill(words, int(11 * width)), loc="left")
+
+
+def _fitting(name: str, width: float) -> str:
+    """In at most two lines, which leave half of the figure to what it shows."""
+    return textwrap.fill(name, int(5.5 * width) if width >= COLUMN else int(8 * width), max_lines=2, placeholder="…")
 
 
 def _key(figure: Figure, width: float, words: str) -> None:

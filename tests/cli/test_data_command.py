@@ -58,7 +58,15 @@ def test_data_shows_a_published_set(capsys, tmp_path, monkeypatch):
     text = said(capsys)
     assert "near-duplicates: 1 of 10,000 test images" in text
     assert "tables show" not in text
+    assert "two labels" not in text
     assert (tmp_path / "mnist.png").exists()
+
+
+def test_data_says_that_an_image_has_two_labels(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("studies.cli.doing.showing_data.look_alikes", lambda data: {"val": [], "test": []})
+    monkeypatch.setattr("studies.cli.doing.showing_data.contradictions", lambda data: [{4, 9}, {1, 7}])
+    assert tiny.vit_ablate("data", "mnist", "--to", str(tmp_path)) == 0
+    assert "two labels: 2 images under more than one, such as 4 and 9" in said(capsys)
 
 
 def test_from_a_folder_to_tables_and_pictures(capsys, pets, tmp_path):

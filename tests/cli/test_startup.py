@@ -76,6 +76,13 @@ def test_status_reads_the_storage_without_torch_or_optuna(tmp_path):
     assert loaded & {*HEAVY} <= {"sqlalchemy"}
 
 
+def test_a_table_that_lies_there_is_printed_without_torch_or_scipy():
+    code, loaded, said = run("table", "results/published/pooling-mnist-cpu")
+    assert code == 0, said
+    assert "baseline" in said
+    assert loaded & {*HEAVY} <= {"pandas", "numpy"}
+
+
 def test_what_is_remembered_is_what_the_registries_say():
     assert known._remembered(known._stamp()) == known._ask()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies.data import DataSet, Split
-from studies.data.duplicates import AT_ONCE, _nearest, difference_hashes, look_alikes
+from studies.data.duplicates import AT_ONCE, _nearest, contradictions, difference_hashes, look_alikes
 
 
 def smooth(n: int, seed: int, side: int = 32, channels: int = 3) -> torch.Tensor:
@@ -51,6 +51,15 @@ def test_images_of_one_shade_are_alike_where_they_are_equal():
     train, val, test = smooth(20, 1), smooth(5, 2), smooth(5, 3)
     train[0], test[0], test[1] = 255, 255, 30
     assert look_alikes(data(train, val, test))["test"] == [(0, 0)]
+
+
+def test_one_image_under_two_labels_is_found_in_any_split():
+    train, val, test = (split(smooth(20, seed)) for seed in (1, 2, 3))
+    train.labels[:], val.labels[:], test.labels[:] = 0, 1, 2
+    train.images[3] = train.images[4]  # twice under one label
+    val.images[5], test.images[6] = train.images[7], train.images[7]
+    test.images[0] = noisy(train.images[:1])[0]
+    assert contradictions(DataSet("made", 3, train, val, test)) == [{0, 1, 2}]
 
 
 @pytest.mark.parametrize("side", [8, 28, 64])

@@ -187,3 +187,12 @@ def test_samplers_of_optuna_can_be_named():
 def test_a_space_of_nothing_is_an_error_of_the_design():
     with pytest.raises(DesignError):
         Choice(())
+
+
+def test_whoever_asks_for_searches_reads_no_other_trials(tmp_path, monkeypatch):
+    search(tmp_path / "study")
+    ledger, read = ResultsFolder(tmp_path / "study").ledger(), []
+    every = ledger.storage.get_all_trials
+    monkeypatch.setattr(ledger.storage, "get_all_trials", lambda id, *a, **k: read.append(id) or every(id, *a, **k))
+    assert [about["arm"] for about, _ in searches(ledger)] == ["cls"]
+    assert ledger.study_id not in read

@@ -11,9 +11,9 @@ from studies.cli.grid import Grid
 from studies.cli.images import Images
 from studies.data import DataSet, load
 from studies.data.dataset import UNEQUAL
-from studies.data.duplicates import look_alikes
+from studies.data.duplicates import contradictions, look_alikes
 from studies.data.own.store import About, about, is_stored_name
-from studies.findings.words import percent
+from studies.findings.words import percent, plural
 from studies.report.pictures.samples import draw_samples
 
 MOST_CLASSES = 40
@@ -75,3 +75,6 @@ def _duplicates(data: DataSet, known: About | None) -> Iterator[str]:
     for split, earlier in (("val", "train"), ("test", "train or validation")):
         size = len(data.val if split == "val" else data.test)
         yield f"near-duplicates: {found[split]:,} of {size:,} {split} images look like one of {earlier}"
+    if twice := contradictions(data):
+        names = " and ".join(data.names[label] for label in sorted(twice[0]))
+        yield f"two labels: {plural(len(twice), 'image')} under more than one, such as {names}"
