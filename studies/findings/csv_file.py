@@ -33,7 +33,7 @@ def _texts(column: pd.Series[Any]) -> list[str]:
     codes, _ = pd.factorize(bits, use_na_sentinel=False)
     first = pd.Series(codes).drop_duplicates().index
     texts = _formatted(column.iloc[first])
-    return [texts[code] for code in codes] if len(texts) == len(first) else []
+    return [texts[code] for code in codes.tolist()] if len(texts) == len(first) else []
 
 
 def _formatted(column: pd.Series[Any]) -> list[str]:

@@ -154,6 +154,7 @@ def save_figures(folder: Path, figures: dict[str, Figure], suffixes: Sequence[st
     for name, figure in figures.items():
         for suffix in suffixes:
             save_figure(figure, place / f"{name}.{suffix}")
+            figure.set_layout_engine("none")  # its places are found once for all formats
     return [f"{place.name}/{name}.{suffixes[0]}" for name in figures]
 
 
