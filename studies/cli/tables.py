@@ -11,6 +11,7 @@ import pandas as pd
 from rich.cells import cell_len
 
 from studies.cli.grid import Grid
+from studies.design.levels import BASELINE
 from studies.findings.columns import ARMS, CHANGES, Column, texts
 from studies.findings.words import MISSING, signed, span
 
@@ -66,7 +67,8 @@ def ranked_table(title: str, cells: pd.DataFrame, styled: bool = True) -> Grid:
     wanted = ("cell", "n", *failed, "test_accuracy_mean", "interval", *balanced, *speeds, "params", "num_tokens")
     columns = [ARMS[name] for name in wanted if set(ARMS[name].keys) <= set(cells)]
     baseline = ", ".join(cells.loc[cells["baseline"].astype(bool), "cell"]) if "baseline" in cells else ""
-    caption = ["bold: the baseline" if styled else f"baseline: {baseline}"] if baseline else []
+    named = styled or baseline != BASELINE
+    caption = ["bold: the baseline" if styled else f"baseline: {baseline}"] if baseline and named else []
     caption[:] = [" · ".join([*caption, "interval: Student's t over seeds", f"{MISSING} : not available"])]
     if "unsupported" in cells:
         impossible = cells[cells["unsupported"].notna()]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from studies.data import DataSet
 from studies.design.checking import baseline_of
-from studies.design.designs import combinations
-from studies.design.levels import levels_of
+from studies.design.designs import ONE_AT_A_TIME, combinations
+from studies.design.levels import BASELINE, levels_of
 from studies.design.plan import Cell, Plan
 from studies.design.settings import DesignError, apply, slug
 from studies.design.study import Study
 from studies.training.recipe import RecipeError
 from studies.trial.setup import Setup
 from vit import ConfigError
+
+Levels = Mapping[str, Any]
+"""A level of every factor."""
 
 
 def expand(study: Study, device: str) -> Plan:
@@ -25,8 +29,9 @@ def expand(study: Study, device: str) -> Plan:
     """
     factors = levels_of(study.factors)
     levels = baseline_of(study)
-    baseline = _name(levels)
-    cells = list(_cells(study, combinations(study.design, factors, levels)))
+    name = partial(_name, baseline=levels if study.design == ONE_AT_A_TIME else None)
+    baseline = name(levels)
+    cells = list(_cells(study, combinations(study.design, factors, levels), name))
     by_name = {cell.name: cell for cell in cells}
     if len(by_name) < len(cells):
         raise DesignError(f"two levels of {study.name!r} are written alike: {', '.join(_twice(cells))}")
@@ -67,14 +72,14 @@ def check_data(plan: Plan, data: DataSet) -> None:
                 raise DesignError(f"{name}={found} of {cell.name!r} does not fit {data.name}: use {fits}")
 
 
-def _cells(study: Study, combined: Iterable[dict[str, Any]]) -> Iterator[Cell]:
+def _cells(study: Study, combined: Iterable[Levels], name: Callable[[Levels], str]) -> Iterator[Cell]:
     for levels in combined:
         try:
             config, recipe = apply(study.base, study.recipe, levels)
         except (ConfigError, RecipeError) as error:
-            yield Cell(_name(levels), levels, None, str(error))
+            yield Cell(name(levels), levels, None, str(error))
         else:
-            yield Cell(_name(levels), levels, Setup(config, recipe, study.dataset))
+            yield Cell(name(levels), levels, Setup(config, recipe, study.dataset))
 
 
 def _distinct(cells: Sequence[Cell], baseline: Cell) -> list[Cell]:
@@ -92,5 +97,9 @@ def _twice(cells: Sequence[Cell]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
 
 
-def _name(levels: Mapping[str, Any]) -> str:
-    return "/".join(slug(level) for level in levels.values()) or "baseline"
+def _name(levels: Levels, baseline: Levels | None) -> str:
+    """All levels; those that differ from the baseline, where one at a time does."""
+    if baseline is None or len(levels) == 1:
+        return "/".join(slug(level) for level in levels.values()) or BASELINE
+    changed = [f"{name}={slug(level)}" for name, level in levels.items() if level != baseline[name]]
+    return "/".join(changed) or BASELINE

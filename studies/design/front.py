@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from studies.design.levels import BASELINE
 from studies.design.plan import Cell, Plan
 from studies.design.settings import DesignError, apply
 from studies.design.space import Choice, Range
@@ -25,7 +26,7 @@ OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
 }
 """What a search trades off: accuracy on validation; one core's training time; one core's throughput; peak memory of
 training on a GPU, measured or predicted. All but accuracy follow from the shape alone and are measured once for it."""
-CONFIGURATION, BASELINE = "configuration", "baseline"
+CONFIGURATION = "configuration"
 UNITS = {"": 1.0, "k": 1e3, "M": 1e6}
 BYTES = {"KiB": 2**-10, "MiB": 1.0, "GiB": 2**10}
 

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+BASELINE = "baseline"
+"""The name of the arm in which no factor is changed, where arms are named by what they change."""
+
 LARGEST = 2**63 - 1
 LONGEST = 200  # letters of a word
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from studies.design.front import BASELINE, OBJECTIVES, arm_of
+from studies.design.front import OBJECTIVES, arm_of
+from studies.design.levels import BASELINE
 from studies.design.plan import Plan
 from studies.findings.answer import Sentence
 from studies.findings.columns import Column, Row

@@ -193,3 +193,12 @@ def test_the_catalog_is_not_touched_by_variants():
     for study in before.values():
         study.as_quick().with_settings({"depth": 1})
     assert before == STUDIES
+
+
+def test_where_one_factor_changes_at_a_time_arms_are_named_by_what_they_change(capsys):
+    plan = tiny.plan({"pooling": ("cls", "mean"), "patch_size": (14, (7, 28)), "depth": (1, 2)}, design="one-at-a-time")
+    assert plan.baseline == "baseline"
+    assert sorted(cell.name for cell in plan.cells) == ["baseline", "depth=2", "patch_size=7x28", "pooling=mean"]
+    assert [cell.name for cell in tiny.plan({"depth": (1, 2)}, design="one-at-a-time").cells] == ["1", "2"]
+    assert tiny.vit_ablate("plan", "components", "--device", "cpu") == 0
+    assert "baseline: chunking=tiles, positional=learned, pooling=cls," in " ".join(capsys.readouterr().out.split())

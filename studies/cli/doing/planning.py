@@ -21,7 +21,9 @@ from studies.cli.options import Asked, Growing, default_workers
 from studies.cli.tuning import Tuning
 from studies.data import load
 from studies.design.balance import design_lines
+from studies.design.levels import BASELINE
 from studies.design.plan import Cell, Plan
+from studies.design.settings import slug
 from studies.design.tuned import tuned_pairs
 from studies.findings.words import duration, plural
 from studies.running.effort import BRIEF, FULL, Effort
@@ -69,7 +71,7 @@ def print_plan(asked: Asked, measure: bool, growing: Growing, tuning: Tuning, as
         return
     headers = ("arm", "tokens", "parameters", "seconds a trial", "from")
     out.print(Grid(headers, list(_rows(made, expected)), made.question, right=(1, 2, 3)))
-    for line in (f"baseline: {made.baseline}", *design_lines(made), *(first.lines if first else ())):
+    for line in (f"baseline: {told_baseline(made)}", *design_lines(made), *(first.lines if first else ())):
         say(line)
     if growing.until_decided:
         looks, wall = planned_looks(growing.most), fmean(each) / count
@@ -141,3 +143,9 @@ def _rows(plan: Plan, expected: Mapping[str, Expected]) -> Iterator[tuple[str, .
         with torch.device("meta"):  # counted, not allocated
             params = ViT(cell.config).num_params()
         yield cell.name, str(cell.config.num_tokens), f"{params:,}", f"{found.seconds:.1f}", found.source
+
+
+def told_baseline(plan: Plan) -> str:
+    """By its name, or by its levels where that says nothing."""
+    cell = plan.baseline_cell
+    return cell.name if cell.name != BASELINE else ", ".join(f"{name}={slug(at)}" for name, at in cell.levels.items())
