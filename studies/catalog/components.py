@@ -2,7 +2,7 @@
 
 Published directions that this can speak of: a convolutional stem and sequence pooling (CCT, arXiv 2104.05704), shifted
 patches and local attention (arXiv 2112.13492), registers (arXiv 2309.16588), several class tokens (arXiv 2501.06220).
-Schemes that `chunking`, `positional` and `pooling` compare anyway are left to them. About ten minutes on two cores.
+Schemes that `chunking`, `positional` and `pooling` compare anyway are left to them. About fifteen minutes on two cores.
 """
 
 from studies.catalog.ablations import RECIPE

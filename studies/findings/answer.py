@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies.design.designs import ONE_AT_A_TIME
 from studies.design.plan import Plan
 from studies.findings.column import records
 from studies.findings.forecast import between
-from studies.findings.words import enough, plural, signed
+from studies.findings.words import enough, plural, signed, the_baseline
 from studies.statistics.verdicts import SETTLED
 
 SHOWN = 3  # of a kind; more are counted
@@ -58,12 +59,12 @@ def choose(plan: Plan, cells: pd.DataFrame, contrasts: pd.DataFrame, effects: pd
     won = [_choice(str(factor), rows) for factor, rows in effects.groupby("factor", sort=False)]
     parts = [part for part in won if part]
     winner = _winner(cells, contrasts)
-    if winner is not None:
+    if winner is not None and plan.design != ONE_AT_A_TIME:  # there every arm is a change that is said anyway
         size = _span(winner, size=True)
-        parts.insert(0, f"`{winner['a']}` beats the baseline `{plan.baseline}` by {size}")
+        parts.insert(0, f"`{winner['a']}` beats {the_baseline(plan.baseline)} by {size}")
     if not parts:
         return (
-            f"Nothing yet: no change from the baseline `{plan.baseline}` is shown to be better or worse "
+            f"Nothing yet: no change from {the_baseline(plan.baseline)} is shown to be better or worse "
             f"({_seeds(effects if len(effects) else contrasts)})."
         )
     said = "; ".join(parts)
@@ -117,7 +118,7 @@ def speed(plan: Plan, contrasts: pd.DataFrame, speeds: pd.DataFrame) -> str:
     fine = [arm for arm in speeds["a"] if arm in accuracy.index and accuracy.loc[arm, "verdict"] != "worse"]
     faster = speeds[speeds["a"].isin(fine) & (speeds["verdict"] == "better")]
     if not len(faster):
-        return f"No arm is shown to train faster than the baseline `{plan.baseline}` without being shown less accurate."
+        return f"No arm is shown to train faster than {the_baseline(plan.baseline)} without being shown less accurate."
     best = faster.iloc[int(faster["ratio"].argmax())]
     found = accuracy.loc[best["a"]]
     return (

@@ -15,7 +15,7 @@ from studies.findings.fidelity import sentence, within
 from studies.findings.identical import pairs_called_different
 from studies.findings.packs import packed_differently
 from studies.findings.variance import seed_variances
-from studies.findings.words import p_value, percent, plural, probability, verdict
+from studies.findings.words import p_value, percent, plural, probability, the_baseline, verdict
 from studies.statistics.families import by_cell
 from studies.statistics.luck import decided_range
 from studies.statistics.question import ALPHA
@@ -97,8 +97,8 @@ def best_arm(plan: Plan, cells: pd.DataFrame, contrasts: pd.DataFrame) -> str:
         return f"{said}. It is the baseline."
     against = contrasts[contrasts["factor"] == "cell"].set_index("a")
     if best["cell"] not in against.index or pd.isna(against.loc[best["cell"], "difference"]):
-        return f"{said}; not comparable with the baseline `{plan.baseline}`: no seed is complete in both."
-    return f"{said}, {verdict(against.loc[best['cell']], f'the baseline `{plan.baseline}`')}."
+        return f"{said}; not comparable with {the_baseline(plan.baseline)}: no seed is complete in both."
+    return f"{said}, {verdict(against.loc[best['cell']], the_baseline(plan.baseline))}."
 
 
 def shares(plan: Plan, runs: pd.DataFrame, table: pd.DataFrame | None) -> str:

@@ -47,6 +47,7 @@ class GrowingTable:
         if names != self._alike or len(self._rows) == AT_ONCE:
             self._turn()
             self._alike = names
+            self._names |= dict.fromkeys(names)
         self._rows.append(tuple(own.values()))
         self._of_row.append(self.kinds[kind])
 
@@ -55,7 +56,6 @@ class GrowingTable:
         words, before = self._words, len(self) - len(self._rows)
         for name, values in zip(self._alike, zip(*self._rows, strict=True), strict=bool(self._rows)):
             if (column := self._own.get(name)) is None:
-                self._names.setdefault(name)
                 column = self._own[name] = []
             if len(column) < before:
                 column.extend([MISSING] * (before - len(column)))

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from studies.design.levels import BASELINE
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -85,6 +87,11 @@ def p_value(p: float) -> str:
 def probability(share: float) -> str:
     """Two digits; resampling never makes anything certain."""
     return "> 0.99" if share > 0.995 else "< 0.01" if share < 0.005 else f"{share:.2f}"
+
+
+def the_baseline(name: str) -> str:
+    """In a sentence, with its name where that says more."""
+    return "the baseline" if name == BASELINE else f"the baseline `{name}`"
 
 
 def plural(count: float, word: str) -> str:
