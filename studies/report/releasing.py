@@ -13,8 +13,9 @@ from pathlib import Path
 from studies.findings.saved import read_table
 from studies.trial.provenance import source_state
 
-LEFT_BEHIND = ("study.db*", "*.lock", "*.tmp", "weights", ".*")
-"""The storage, locks and weights stay on the machine that made them."""
+LEFT_BEHIND = ("study.db*", "*.lock", "*.tmp", "weights", "pictures", "*.svg", ".*")
+"""The storage, locks and weights stay on the machine that made them; pictures are in the report, and `vit-ablate
+figures` draws figures in any format."""
 FACT = re.compile(r"^- (commit|dirty): (.+)$", re.MULTILINE)
 COMMITS = re.compile(r"[0-9a-f]{7,40}(, [0-9a-f]{7,40})*")
 
