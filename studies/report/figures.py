@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from bench.files import write
+from studies.design.levels import BASELINE
 from studies.findings.effects import settings_of
 from studies.ledger.folder import ResultsFolder
 from studies.report.charts.dots import MOST_DOTS, few
@@ -31,7 +32,7 @@ VERDICT_MARKS = {"better": ("o", True), "worse": ("o", True), "equivalent": ("D"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
-WORD_MARKS = {"better": "▲", "worse": "▼", "equivalent": "◆", "undecided": "○", "baseline": "baseline"}
+WORD_MARKS = {"better": "▲", "worse": "▼", "equivalent": "◆", "undecided": "○", BASELINE: BASELINE}
 WIDTH = 8.0  # inches, of a figure on a screen
 COLUMN = 7.0
 """A figure narrower than this stands in a column of a paper: smaller letters, and no title."""
@@ -72,15 +73,18 @@ def accuracy_figure(
         colour = level_colour(marks.colour(cell))
         axes.plot(seeds, [y] * len(seeds), "o", ms=3.5, mec="none", alpha=0.35, color=colour)
         _interval(axes, cell, y, colour)
-    said[plan.baseline] = "baseline"
-    names = [f"{_fitting(name, width)}  {WORD_MARKS.get(said.get(name, ''), '')}" for name in shown["cell"]]
+    said[plan.baseline] = BASELINE
+    marked = [WORD_MARKS.get(said.get(name, ""), "") for name in shown["cell"]]
+    names = [
+        _fitting(name, width) + f"  {mark}" * (mark != name) for name, mark in zip(shown["cell"], marked, strict=True)
+    ]
     axes.set_yticks(range(len(shown)), names)
     axes.set_ylim(-0.7, max(len(shown), 1) - 0.3)
     _scaled(axes, "x", accuracy_scale([*complete["test_accuracy"], *shown["test_accuracy_low"]], 0, 1))
     dots = "seeds" if cells["n"].max() <= MOST_DOTS else f"{MOST_DOTS} of the seeds, evenly by rank"
     axes.set_xlabel(f"test accuracy in % (dots: {dots}; bar: mean and 95 % t interval)" if width >= COLUMN else
                     "test accuracy, %")  # fmt: skip
-    _title(axes, width, f"{plan.study} on {plan.dataset}: accuracy per arm")
+    _title(figure, width, f"{plan.study} on {plan.dataset}: accuracy per arm")
     _key(figure, width, "dashed: the baseline, band: the margin around it · ▲ better ▼ worse ◆ equivalent ○ undecided")
     _legend(axes, plan, width)
     return figure
@@ -107,7 +111,7 @@ def speed_figure(plan: Declared, cells: pd.DataFrame, width: float = WIDTH) -> F
         "training throughput, images/s" + (" (one torch thread, measured alone)" if width >= COLUMN else "")
     )
     axes.set_ylabel("test accuracy, %")
-    _title(axes, width, f"{plan.study} on {plan.dataset}: accuracy against speed")
+    _title(figure, width, f"{plan.study} on {plan.dataset}: accuracy against speed")
     _legend(axes, plan, width, with_markers=True)
     return figure
 
@@ -134,16 +138,14 @@ def effects_figure(plan: Declared, effects: pd.DataFrame, contrasts: pd.DataFram
     names = [f"{change}{gap}{verdict}" for change, verdict in zip(changes, shown["verdict"], strict=True)]
     axes.set_yticks(range(len(shown)), names)
     axes.set_ylim(-0.6, max(len(shown), 1) - 0.4)
-    axes.set_xlabel(
-        "difference in test accuracy, points (bar: 95 % interval over paired seeds)" if width >= COLUMN else "points"
-    )
+    axes.set_xlabel("test accuracy, difference in points (bar: 95 % interval)" if width >= COLUMN else "points")
     _key(
         figure,
         width,
         f"band: ±{margin:.1f} points, which do not matter · full: decided, diamond: equivalent, open: undecided · "
         "strokes: other settings",
     )
-    _title(axes, width, f"{plan.study} on {plan.dataset}: what each change does to the baseline")
+    _title(figure, width, f"{plan.study} on {plan.dataset}: what each change does to the baseline")
     return figure
 
 
@@ -180,10 +182,10 @@ def _scaled(axes: Axes, side: str, scale: Scale, times: float = 100.0) -> None:
     getattr(axes, f"{side}axis").set_minor_locator(NullLocator())
 
 
-def _title(axes: Axes, width: float, words: str) -> None:
+def _title(figure: Figure, width: float, words: str) -> None:
     """A paper's caption says it."""
     if width >= COLUMN:
-        axes.set_title(textwrap.fill(words, int(11 * width)), loc="left")
+        figure.suptitle(textwrap.fill(words, int(11 * width)), x=0.01, ha="left", fontsize=12)
 
 
 def _fitting(name: str, width: float) -> str:
