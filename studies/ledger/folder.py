@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from studies.ledger.ledger import Ledger
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")  # of two letters at least: one is a drive of Windows
-ORDINARY = re.compile(r"(?:[a-z0-9-][a-z0-9.+-]*|True|False)(?:/(?:[a-z0-9-][a-z0-9.+-]*|True|False))*")
+LEVEL = r"(?:[a-z0-9]+=)?(?:[a-z0-9-][a-z0-9.+-]*|True|False)"
+ORDINARY = re.compile(rf"{LEVEL}(?:/{LEVEL})*")
 LONGEST = 120  # letters of an arm in a file name; file systems take 255 bytes with the ending
 
 

@@ -92,6 +92,8 @@ class Results:
             if len(changed) == 1:
                 levels = {"a": str(cells.loc[row["a"], changed[0]]), "b": str(base[changed[0]])}
                 rows.append(dict(row) | {"factor": changed[0]} | levels)
+        order = list(self.told.factors)
+        rows.sort(key=lambda row: order.index(row["factor"]))
         return pd.DataFrame(rows, columns=list(self.contrasts))
 
     def figures(self, width: float = WIDTH) -> dict[str, Picture]:

@@ -15,12 +15,13 @@ import typer
 
 import tiny
 from studies.cli import app, console, known
-from studies.cli.doing import planning, reading, running, showing, training
+from studies.cli.doing import planning, running, showing, training
 from studies.data import load
 from studies.design.expand import check_data, expand
 from studies.design.plan import Plan
 from studies.design.settings import DesignError
 from studies.design.study import STUDIES, Study
+from studies.report import publishing
 from studies.report.publishing import publish
 from studies.training.recipe import Recipe, RecipeError
 from vit import ConfigError, ViTConfig
@@ -89,7 +90,7 @@ def harmless(place, monkeypatch):
     monkeypatch.setattr(running, "first_plan", accepted)
     monkeypatch.setattr(training, "fit", accepted)
     monkeypatch.setattr(showing, "show", accepted)
-    monkeypatch.setattr(reading, "publish", accepted)
+    monkeypatch.setattr(publishing, "publish", accepted)
     monkeypatch.setattr(socketserver.BaseServer, "serve_forever", accepted)
     monkeypatch.setattr(planning, "measured", lambda plan: planning.foretold(plan, Path("results")))
 

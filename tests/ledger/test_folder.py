@@ -21,6 +21,7 @@ RISKY = st.text(st.sampled_from("a_/.~-A"), max_size=6)
         ("14x28/0.01", "14x28_0.01"),
         ("float32/True", "float32_True"),
         ("baseline", "baseline"),
+        ("pooling=max", "pooling=max"),
     ],
 )
 def test_the_name_of_an_ordinary_arm_can_be_read(arm, name):

@@ -25,7 +25,7 @@ def test_every_cell_gets_speed_spread_size_and_an_honest_memory(small, small_mni
             assert facts[f"{kind}_images_per_second"] > 100
             assert facts[f"{kind}_images_per_second_iqr"] >= 0
             assert len(facts[f"{kind}_rounds"]) == tiny.BRIEFLY.rounds
-        assert facts["gpu_memory_source"] == "predicted (CUDA, sdpa in float32, eager)"
+        assert facts["gpu_memory_source"] == "predicted (CUDA, explicit in float32, eager)"
         assert facts["gpu_reserved_mib"] is None
         assert facts["gpu_memory_mib"] > 2 * small_mnist.train.images.nbytes / 2**20
     assert found[CLS.content_hash]["params"] == found[MEAN.content_hash]["params"] + 16  # the class token, its position
