@@ -10,8 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-AT_ONCE = 1000
-"""Rows that are turned into columns together: one by one, their values would cost a call each."""
 MISSING = float("nan")
 Row = Mapping[str, Any]
 
@@ -27,8 +25,6 @@ class GrowingTable:
         self._shared: list[Row] = []
         self._of_row = array("l")
         self._own: dict[str, list[Any]] = {}
-        self._alike: tuple[str, ...] = ()
-        self._rows: list[tuple[Any, ...]] = []
         self._names: dict[str, None] = {}
         self._words: dict[str, str] = {}
 
@@ -43,31 +39,18 @@ class GrowingTable:
 
     def add(self, kind: Hashable, own: Row) -> None:
         """One row, by what is its own; where its kind has a value already, that stands."""
-        names = tuple(own)
-        if names != self._alike or len(self._rows) == AT_ONCE:
-            self._turn()
-            self._alike = names
-            self._names |= dict.fromkeys(names)
-        self._rows.append(tuple(own.values()))
-        self._of_row.append(self.kinds[kind])
-
-    def _turn(self) -> None:
-        """What came last, rows of the same names, to the columns."""
-        words, before = self._words, len(self) - len(self._rows)
-        for name, values in zip(self._alike, zip(*self._rows, strict=True), strict=bool(self._rows)):
+        rows, words = len(self), self._words
+        for name, value in own.items():
             if (column := self._own.get(name)) is None:
-                column = self._own[name] = []
-            if len(column) < before:
-                column.extend([MISSING] * (before - len(column)))
-            if str in set(map(type, values)):
-                column.extend([words.setdefault(value, value) if type(value) is str else value for value in values])
-            else:
-                column.extend(values)
-        self._rows.clear()
+                self._names.setdefault(name)
+                column = self._own[words.setdefault(name, name)] = []
+            if len(column) < rows:
+                column.extend([MISSING] * (rows - len(column)))
+            column.append(words.setdefault(value, value) if type(value) is str else value)
+        self._of_row.append(self.kinds[kind])
 
     def frame(self) -> pd.DataFrame:
         """The table; nothing is left here."""
-        self._turn()
         return pd.DataFrame({name: self._column(name) for name in self._names})
 
     def _column(self, name: str) -> pd.Series[Any]:
@@ -83,7 +66,7 @@ class GrowingTable:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No search for garbage among a hundred thousand lists that will all stay: a fifth of the time."""
+    """No search for garbage while a hundred thousand lists come that will all stay: a fifth of the time."""
     on = gc.isenabled()
     gc.disable()
     try:

@@ -60,8 +60,8 @@ def newest_ids(study_id: int, connection: Connection) -> list[int]:
     return list(newest.values())
 
 
-def halves(text: str, common: dict[str, Record]) -> tuple[Record, str]:
-    """A record in JSON as what comes before its seed, which ``common`` knows from then on, and the JSON from there."""
+def halves(text: str, common: dict[str, Record]) -> tuple[Record, dict[str, Any]]:
+    """A record in JSON as what comes before its seed, which ``common`` knows from then on, and all from there."""
     begin, found, rest = text.partition(f", {OWN}")
     if found and begin not in common:
         try:
@@ -69,8 +69,8 @@ def halves(text: str, common: dict[str, Record]) -> tuple[Record, str]:
         except ValueError:  # it was the seed of something inside the record
             found = ""
     if not found:
-        return common.setdefault("", {}), text
-    return common[begin], f"{{{OWN}{rest}"
+        return common.setdefault("", {}), json.loads(text)
+    return common[begin], json.loads(f"{{{OWN}{rest}")
 
 
 def _read(ids: list[int], common: dict[str, Record], connection: Connection) -> list[tuple[Entry, Record]]:
@@ -82,6 +82,6 @@ def _read(ids: list[int], common: dict[str, Record], connection: Connection) -> 
 def _attempt(row: Any, common: dict[str, Record]) -> tuple[Entry, Record]:
     trial_id, state, record, *texts = row
     before, own = halves(record or "{}", common)
-    known = json.loads(f"[{own},{','.join([text or 'null' for text in texts])}]")  # at once: a call costs, too
-    attrs = {name: value for name, value in zip(("record", *FACTS), known, strict=True) if value is not None}
-    return entry_of(trial_id, state, attrs), before
+    known = json.loads(f"[{','.join([text or 'null' for text in texts])}]")
+    attrs = {name: value for name, value in zip(FACTS, known, strict=True) if value is not None}
+    return entry_of(trial_id, state, {**attrs, "record": own}), before

@@ -15,7 +15,6 @@ from bench.files import write
 from studies.design.plan import Plan
 from studies.findings.answer import Sentence
 from studies.findings.findings import Findings, find
-from studies.findings.growing_table import uncollected
 from studies.findings.tables import write_tables
 from studies.ledger.folder import ResultsFolder
 from studies.ledger.ledger import Ledger
@@ -41,7 +40,6 @@ class Published:
     sentences: Sequence[Sentence] = ()
 
 
-@uncollected()
 def publish(
     ledger: Ledger, folder: ResultsFolder, galleries: bool = False, source: ResultsFolder | None = None
 ) -> Published:
