@@ -1,6 +1,6 @@
 """What CUDA's kernels take for as long as they run, beside their results: rules read from torch's sources.
 
-Found with ``torch.cuda.memory._record_memory_history`` on an H100 and equal to it byte for byte; what
+Found with ``torch.cuda.memory._record_memory_history`` on an H100, to which ``bench/test_tracer.py`` holds them; what
 ``bench/predicted_memory.py`` adds to the tensors of a trace.
 """
 
@@ -19,6 +19,8 @@ SUM_VALUES, SUM_THREADS, SUM_WARP, SUM_AT_ONCE = 16, 512, 32, 4
 """Least values a thread adds, threads a block, lanes a warp, neighbours a thread (cuda/Reduce.cuh, setReduceConfig)."""
 SUM_IN_A_BLOCK = 256
 """Values a thread from which the rows of a sum are split over blocks."""
+THREADS_AT_ONCE = 132 * 2048
+"""Of an H100; a sum is split over no more blocks than run at once, unless their threads would add too many values."""
 SPLITS_TIMES_HEADS = 200
 """Keys are split over so many blocks at most, where their gradients are added up apart."""
 
@@ -72,7 +74,11 @@ def _sum(summed: Tensor, dims: list[int] | None = None, *_: Any) -> int:
     each = -(-rows // warps)
     if rows < min(16 * warps, SUM_IN_A_BLOCK) or each < SUM_IN_A_BLOCK:
         return 0
-    return FLOAT * outputs * -(-each // SUM_VALUES) * lanes * together
+    running, columns = THREADS_AT_ONCE // (lanes * warps), -(-outputs // (together * lanes))
+    if columns > running:
+        return 0
+    blocks = max(min(-(-running // columns), -(-each // SUM_VALUES)), -(-each // SUM_IN_A_BLOCK))
+    return FLOAT * outputs * blocks * lanes * together if blocks > 1 else 0
 
 
 def _power(number: int) -> int:
