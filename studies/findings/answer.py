@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from studies.design.designs import ONE_AT_A_TIME
 from studies.design.plan import Plan
 from studies.findings.column import records
 from studies.findings.forecast import between
@@ -59,7 +58,7 @@ def choose(plan: Plan, cells: pd.DataFrame, contrasts: pd.DataFrame, effects: pd
     won = [_choice(str(factor), rows) for factor, rows in effects.groupby("factor", sort=False)]
     parts = [part for part in won if part]
     winner = _winner(cells, contrasts)
-    if winner is not None and plan.design != ONE_AT_A_TIME:  # there every arm is a change that is said anyway
+    if winner is not None and not _is_a_choice(str(winner["a"]), plan, effects):
         size = _span(winner, size=True)
         parts.insert(0, f"`{winner['a']}` beats {the_baseline(plan.baseline)} by {size}")
     if not parts:
@@ -141,6 +140,14 @@ def _choice(factor: str, rows: pd.DataFrame) -> str:
         f"{row['a']} {'' if i else 'costs '}{_span(row, True, not i)}" for i, (_, row) in enumerate(ordered.iterrows())
     ]
     return f"keep `{factor}` {worse.iloc[0]['b']}: {_listed(costs)}"
+
+
+def _is_a_choice(arm: str, plan: Plan, effects: pd.DataFrame) -> bool:
+    """Whether the arm is the baseline with one change that is better, of which `_choice` speaks anyway."""
+    levels = {cell.name: cell.levels for cell in plan.cells}
+    changed = {name: str(level) for name, level in levels[arm].items() if level != levels[plan.baseline][name]}
+    better = effects[effects["verdict"] == "better"]
+    return any(changed == {row["factor"]: str(row["a"])} for row in records(better))
 
 
 def _winner(cells: pd.DataFrame, contrasts: pd.DataFrame) -> pd.Series[Any] | None:
