@@ -30,12 +30,14 @@ pytestmark = pytest.mark.host
 STRIPS = {"chunking": "horizontal", "patch_size": 7}
 CONFIGS = {
     "notebook": PRESETS["notebook"].replace(dropout=0.0, attention_dropout=0.0),
+    "compact, tiles": PRESETS["compact"],
+    "compact, strips": PRESETS["compact"].replace(**STRIPS),
     "tiny, tiles": PRESETS["tiny"],
     "tiny, strips": PRESETS["tiny"].replace(**STRIPS),
     "64 wide, tiles": PRESETS["tiny"].replace(embed_dim=64),
     "64 wide, strips": PRESETS["tiny"].replace(embed_dim=64, **STRIPS),
 }
-MODELS = (2, 5)
+MODELS = (2, 5, 8)
 ROUNDS, BURST = 9, 0.05
 TITLE = """# Packs on a CPU
 
