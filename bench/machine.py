@@ -60,8 +60,13 @@ def gpu_name(device: str = "cuda") -> str | None:
 
 
 def cpu_name() -> str:
-    """The processor's model name."""
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
+    """The processor's model name; one without a number, as virtual machines have it, gets those of its kind.
+
+    ``AMD EPYC`` is a Zen 3, 4 or 5, of which one trains 1.5 times as fast as another, with other bits.
+    """
+    name = _cpuinfo("model name") or platform.processor() or platform.machine()
+    family, model = _cpuinfo("cpu family"), _cpuinfo("model")
+    return name if re.search(r"\d", name) or not (family and model) else f"{name} (family {family}, model {model})"
 
 
 @cache

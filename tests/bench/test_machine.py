@@ -40,6 +40,14 @@ def test_the_first_processor_is_read(cpuinfo):
     assert capabilities() == ("avx2", "avx512f", "avx512_bf16")
 
 
+def test_a_name_that_several_processors_bear_gets_numbers(cpuinfo):
+    numbers = "cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: "
+    cpuinfo(f"{numbers}AMD EPYC\n")
+    assert cpu_name() == "AMD EPYC (family 25, model 17)"
+    cpuinfo(f"{numbers}AMD EPYC 9R14\n")
+    assert cpu_name() == "AMD EPYC 9R14"
+
+
 def test_arm_has_features_and_no_model_name(cpuinfo):
     cpuinfo(ARM)
     assert cpu_name() == (platform.processor() or platform.machine())
