@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from bench.entrants import LOADING, NOTEBOOK, OURS, Entrant
 from bench.files import write, write_text
@@ -188,12 +189,13 @@ def draw(rows: Sequence[PeerRow], path: Path) -> None:
             fastest = fastest_alike(cell)
             for lane, (arithmetic, row) in enumerate(fastest.items()):
                 _bar(panel, x + 0.2 * (lane - (len(fastest) - 1) / 2), row.like_for_like, look_of(arithmetic))
-        panel.set_xticks(range(len(cells)), [f"{shape}\nbatch {batch}" for (_, shape, batch), _ in cells])
+        labels = ["\n".join([*shape.split(" "), f"batch {batch}"]) for (_, shape, batch), _ in cells]
+        panel.set_xticks(range(len(cells)), labels)
         panel.set_title(task)
         panel.set_ylabel("ours, times as fast as\nthe fastest library")
         panel.axhline(1.0, color="black", linewidth=0.8)
         panel.spines[["top", "right"]].set_visible(False)
-    handles = [panels[0].bar(0, 0, label=f"both in {name}", **look_of(name)) for name in COLOURS]
+    handles = [Patch(label=f"both in {name}", **look_of(name)) for name in COLOURS]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
 
@@ -201,7 +203,8 @@ def draw(rows: Sequence[PeerRow], path: Path) -> None:
 def look_of(arithmetic: str) -> dict[str, Any]:
     """A bar's colour, and stripes for bfloat16: told apart without colours, too."""
     stripes = "///" if arithmetic.startswith("bfloat16") else None
-    return {"color": COLOURS[arithmetic], "hatch": stripes, "edgecolor": "black" if stripes else COLOURS[arithmetic]}
+    colour = COLOURS[arithmetic]
+    return {"facecolor": colour, "hatch": stripes, "edgecolor": "black" if stripes else colour}
 
 
 def _bar(panel: Any, x: float, ratio: Ratio, look: Mapping[str, Any]) -> None:

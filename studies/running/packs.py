@@ -36,10 +36,11 @@ model's step take about half a millisecond for their launches alone. On an H200 
 MOST_ON_CPU = 8
 LEAST_ON_CPU = 4
 """Packs of two gain at most 1.07 times, and lose a tenth on tiles."""
-WORK_ON_CPU = 3_000_000
-"""Of ``work_of_a_layer``. AMD Zen 5, packs of 8, float32: the preset `tiny` on strips (650,000) gains 1.4 to 1.6 times,
-on tiles (2,200,000) 1.0 to 1.1 times; AMD Zen 3, without AVX-512, 1.8 and 1.1 to 1.2 times. Whole studies in packs were
-slower on an Intel Xeon with AMX."""
+WORK_ON_CPU = {"float32": 3_000_000, "bfloat16": 9_000_000}
+"""Of ``work_of_a_layer``, packs of 8. float32: the preset `compact` gains 1.5 times on strips (650,000) and 1.3 on
+tiles (2,200,000) of an AMD Zen 4, which at 8,900,000 loses a tenth; `tiny` 1.4 to 1.6 and 1.0 to 1.1 times on a Zen 5,
+1.8 and 1.1 to 1.2 times on a Zen 3, without AVX-512. bfloat16 gains 1.2 times at 8,900,000 (Zen 4). All of it:
+results/published/bench-cpu/packs.md. Whole studies in packs were slower on an Intel Xeon with AMX."""
 FEWEST_STEPS = 200
 """Shorter trainings have nothing to gain."""
 LEAST_PACKS = 16
@@ -172,12 +173,13 @@ def gains_on_cpu(cell: Cell) -> bool:
     processor = capabilities()
     if "avx2" not in processor or "amx_bf16" in processor:
         return False
-    if work_of_a_layer(cell.config, cell.recipe.batch_size) > WORK_ON_CPU:
-        return False
     num_images = len(load(cell.dataset).train)
     if cell.recipe.num_steps(num_images) < FEWEST_STEPS:
         return False
-    return not cell.to_train.compute_on("cpu", num_images).compile  # faster still
+    compute = cell.to_train.compute_on("cpu", num_images)
+    if compute.compile:  # faster still
+        return False
+    return work_of_a_layer(cell.config, cell.recipe.batch_size) <= WORK_ON_CPU[compute.dtype]
 
 
 def shape_key(cell: Cell) -> str:

@@ -342,6 +342,7 @@ def test_on_a_gpu_small_models_go_together_and_large_ones_do_not():
 
 
 ZEN, AMX = ("avx2", "avx512f", "avx512_bf16"), ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+TILES = {"patch_size": 7, "embed_dim": 64, "depth": 2, "num_heads": 4}
 NARROW = {"chunking": "horizontal", "patch_size": 7, "embed_dim": 32, "depth": 3, "num_heads": 2}
 
 
@@ -355,6 +356,8 @@ NARROW = {"chunking": "horizontal", "patch_size": 7, "embed_dim": 32, "depth": 3
         (("avx2",), NARROW, {}, 200, 8),
         (("asimd", "bf16"), NARROW, {}, 200, 1),
         (ZEN, {**NARROW, "embed_dim": 128}, {}, 200, 1),
+        (ZEN, TILES, {"dtype": "bfloat16"}, 200, 8),
+        (ZEN, TILES, {"dtype": "float32"}, 200, 1),
         (ZEN, NARROW, {"batch_size": 5000}, 200, 1),
         (ZEN, NARROW, {"compile": True}, 200, 1),
         (ZEN, NARROW, {"train_images": 1280}, 200, 1),
