@@ -23,7 +23,8 @@ TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BFLOAT16_FROM_WORK = 6_000_000
 """Of ``work_of_a_layer``, on a CPU: below, conversions cost what products save.
 
-Two processors were measured: AMD Zen 5 breaks even at about 4,000,000, an Intel Xeon with AMX at 5,600,000 (0.81 times
+Three processors were measured: AMD Zen 4 breaks even at about 2,600,000 (where bfloat16 is chosen, 1.1 to 1.9 times
+as fast: results/published/bench-cpu/arithmetic.md), Zen 5 at 4,000,000, an Intel Xeon with AMX at 5,600,000 (0.81 times
 as fast as float32 at 2,600,000, 1.13 times at 8,900,000). ``bench/test_arithmetic.py`` measures it anew.
 """
 BFLOAT16_FROM_EMBED_DIM = 64
