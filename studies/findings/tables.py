@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.files import write
@@ -71,7 +72,10 @@ def runs_frame(ledger: Ledger, plan: Plan) -> pd.DataFrame:
 
 
 def cells_frame(plan: Plan, runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per arm, the best test accuracy first: n, mean, sd and 95 % t interval of every metric."""
+    """One row per arm, the best test accuracy first: n, mean, sd and 95 % t interval of every metric.
+
+    An interval ends where the metric does: no accuracy is above 1, nothing below 0.
+    """
     rows = [_cell_row(plan, cell, runs[runs["cell"] == cell.name]) for cell in plan.cells]
     frame = pd.DataFrame(rows)
     return frame.sort_values("test_accuracy_mean", ascending=False, na_position="last").reset_index(drop=True)
@@ -125,12 +129,9 @@ def _cell_row(plan: Plan, cell: Cell, runs: pd.DataFrame) -> dict[str, Any]:
     row |= {"n": len(complete), "failed": int((runs["status"] == "failed").sum())}
     for metric in (*METRICS, *([WHERE_UNEQUAL] if WHERE_UNEQUAL in runs else [])):
         summary = interval(complete[metric].astype(float))
-        row |= {
-            f"{metric}_mean": summary.mean,
-            f"{metric}_sd": summary.sd,
-            f"{metric}_low": summary.low,
-            f"{metric}_high": summary.high,
-        }
+        low, high = np.clip((summary.low, summary.high), 0, 1 if metric.endswith("accuracy") else None).tolist()
+        row |= {f"{metric}_mean": summary.mean, f"{metric}_sd": summary.sd}
+        row |= {f"{metric}_low": low, f"{metric}_high": high}
     first = runs.iloc[0] if len(runs) else pd.Series(dtype=object)
     row |= {"num_tokens": cell.config.num_tokens if cell.setup else None}
     row |= {name: first.get(name) for name in ("params", "flops", *MEASURED)}

@@ -59,9 +59,19 @@ def test_cells_by_hand_from_the_csv_of_runs(folder):
             values = rows[metric].to_numpy()
             mean, sd = np.mean(values), np.std(values, ddof=1)
             half = stats.t.ppf(0.975, len(values) - 1) * sd / math.sqrt(len(values))
-            expected = [mean, sd, mean - half, mean + half]
+            most = 1 if "accuracy" in metric else math.inf
+            expected = [mean, sd, max(0, mean - half), min(most, mean + half)]
             found = [cell[f"{metric}_{name}"] for name in ("mean", "sd", "low", "high")]
             assert found == pytest.approx(expected, abs=1e-12), (cell["cell"], metric)
+
+
+def test_no_interval_leaves_what_a_metric_can_be(ledger, runs):
+    few = runs[runs["cell"] == "14/cls"].head(2).assign(test_accuracy=(0.99, 1.0), test_loss=(0.0, 1.0))
+    cells = cells_frame(ledger.plan, few).set_index("cell")
+    assert cells.loc["14/cls", "test_accuracy_high"] == 1
+    assert cells.loc["14/cls", "test_accuracy_low"] == pytest.approx(0.995 - 0.005 * stats.t.ppf(0.975, 1))
+    assert (cells.loc["14/cls", "test_loss_low"], cells.loc["14/cls", "n"]) == (0, 2)
+    assert cells.loc["14/cls", "test_loss_high"] > 1
 
 
 def test_balanced_accuracy_is_a_column_where_trials_have_it(ledger, runs):
