@@ -18,6 +18,8 @@ from studies.report.colours import level_class
 
 STRIP = 34.0
 """Below the axis, where there are arms so far from the others that they would squeeze them."""
+ROOM = 40.0
+"""That an accuracy takes beside its mark."""
 
 
 @dataclass(frozen=True)
@@ -133,5 +135,7 @@ def _arm(
     if label:
         parts.append(text(label.x, label.y, label.words, "number", label.anchor))
     elif outside:
-        parts.append(text(x, y - 10, f"{100 * point['accuracy']:.1f}", "tick", "middle"))
+        right = x + ROOM < frame.x.end
+        accuracy = f"{100 * point['accuracy']:.1f}"
+        parts.append(text(x + 10 if right else x - 10, y + 4, accuracy, "tick", "start" if right else "end"))
     return tag("g", *parts, class_=level_class(marks.colour(cell)), **marks.data(cell))
