@@ -31,9 +31,9 @@ def test_a_study_expands_with_its_baseline(name):
 
 def test_the_default_study_is_the_one_that_is_promised():
     plan = expand(STUDIES["ablations"], "cpu")
-    assert (len(plan.cells), len(plan.runnable), len(plan.trials)) == (24, 24, 120)
+    assert (len(plan.cells), len(plan.runnable), len(plan.trials)) == (24, 24, 192)
     assert plan.baseline == "tiles/learned/cls"
-    assert PRESETS["tiny"].patch_size == 7
+    assert PRESETS["compact"].patch_size == 7
 
 
 @pytest.mark.parametrize("name", REGISTRIES)
