@@ -43,7 +43,7 @@ def run(*words: str) -> tuple[int, set[str], str]:
         (["--help"], 0, "calibrate"),
         (["-h"], 0, "calibrate"),
         (["run", "--help"], 0, "--retry-failed"),
-        (["train", "--help"], 0, "One of notebook, tiny, small, shallow."),
+        (["train", "--help"], 0, "One of notebook, tiny, compact, small, shallow."),
         (["table", "--help"], 0, "One of md, csv, latex, html, json; printed as such."),
         (["--version"], 0, "vit-ablate"),
         (["list"], 0, "ablations"),
