@@ -17,7 +17,7 @@ from vit import PRESETS
 study = Study(
     name="{name}",
     question="Does it matter how an image is cut into patches?",
-    # the model in which every factor is at its baseline level: a preset (notebook, tiny, small, shallow),
+    # the model in which every factor is at its baseline level: a preset (notebook, tiny, compact, small, shallow),
     # PRESETS["tiny"].replace(embed_dim=64), or ViTConfig(...) with every field by name
     base=PRESETS["tiny"],
     # how every arm is trained; what is left out has its default, and a wrong word says what there is
