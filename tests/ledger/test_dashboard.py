@@ -116,7 +116,7 @@ def test_a_browser_shows_the_study_its_parameters_and_asks_nobody_else(tmp_path)
                 return WebDriverWait(driver, 60).until(shown)
 
             driver.get(address)
-            text("ablations-mnist-cpu", "val_accuracy", "positional", "chunking: tiles", "learning_rate: 0.011")
+            text("ablations-mnist-cpu", "val_accuracy", "positional", "chunking: tiles", "learning_rate: 0.014")
             driver.get(f"{address}/trials?numbers=1")
             text("ablations-mnist-cpu", "Intermediate Values", "pooling", "horizontal/none/mean")
             assert driver.get_log("browser") == []

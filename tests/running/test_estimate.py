@@ -25,8 +25,8 @@ TRAIN_IMAGES = 55_000
 MODEL = ViTConfig(patch_size=7, embed_dim=32, depth=3, num_heads=2)
 BUSY = ("fidelity-mnist-cpu", "precision-mnist-cpu")
 """Trained beside other work: what is known of them is their accuracy, and their speed, measured afterwards."""
-SLOWER = ("components-mnist-cpu",)
-"""Of a processor that bears the same name and is an older one: AMD Zen 3, without AVX-512."""
+SLOWER = ("components-mnist-cpu", "ablations-fashion-mnist-cpu")
+"""Of processors that bear the same name and are older: AMD Zen 3, without AVX-512; a Zen 4, one arm 1.63 times off."""
 EAGER = Compute("explicit", "float32", False)
 
 
