@@ -50,9 +50,12 @@ class Told:
         factors: dict[str, Any] | None = None,
         speeds: dict[str, Any] | None = None,
         correct: dict[str, Any] | None = None,
+        validation: dict[str, Any] | None = None,
     ) -> None:
         self.plan = plan = study_of(factors or {"pooling": tuple(arms)})
         runs = runs_of(plan, arms, correct)
+        for arm, values in (validation or {}).items():
+            runs.loc[runs["cell"] == arm, "val_accuracy"] = values
         measured = {c.content_hash: {"train_rounds": speeds[c.name]} for c in plan.cells} if speeds else {}
         rounds = rounds_frame(plan, measured)
         variance = variance_table(plan, runs)

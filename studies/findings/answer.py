@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +54,17 @@ def answer(
 
 
 def choose(plan: Plan, cells: pd.DataFrame, contrasts: pd.DataFrame, effects: pd.DataFrame) -> str:
-    """The levels that won, factor by factor; with the arm that beats the baseline, if any does."""
-    won = [_choice(str(factor), rows) for factor, rows in effects.groupby("factor", sort=False)]
+    """The levels that won, factor by factor; with the arm that beats the baseline, if that is more than one of them.
+
+    Of several that are better, validation chooses: the test set is for telling by how much.
+    """
+    validation = cells.set_index("cell")["val_accuracy_mean"].astype(float)
+    changed = _changed(plan)
+    best = {name: _best(rows, changed, validation) for name, rows in effects.groupby("factor", sort=False)}
+    won = [_choice(str(name), rows, best[name]) for name, rows in effects.groupby("factor", sort=False)]
     parts = [part for part in won if part]
-    winner = _winner(cells, contrasts)
-    if winner is not None and not _is_a_choice(str(winner["a"]), plan, effects):
+    winner = _winner(contrasts, validation)
+    if winner is not None and all(row is None or row["arm"] != winner["a"] for row in best.values()):
         size = _span(winner, size=True)
         parts.insert(0, f"`{winner['a']}` beats {the_baseline(plan.baseline)} by {size}")
     if not parts:
@@ -127,12 +133,11 @@ def speed(plan: Plan, contrasts: pd.DataFrame, speeds: pd.DataFrame) -> str:
     )
 
 
-def _choice(factor: str, rows: pd.DataFrame) -> str:
-    """``use `positional` learned: none costs 5.53 points (...)``; empty where nothing was shown."""
-    better, worse = (rows[rows["verdict"] == word] for word in ("better", "worse"))
-    if len(better):
-        best = better.iloc[int(better["difference"].abs().argmax())]
+def _choice(factor: str, rows: pd.DataFrame, best: pd.Series[Any] | None) -> str:
+    """``use `chunking` conv: better than tiles by 1.13 points (...)``; empty where nothing was shown."""
+    if best is not None:
         return f"use `{factor}` {best['a']}: better than {best['b']} by {_span(best, size=True)}"
+    worse = rows[rows["verdict"] == "worse"]
     if not len(worse):
         return ""
     ordered = worse.sort_values("difference", key=abs, ascending=False)
@@ -142,22 +147,41 @@ def _choice(factor: str, rows: pd.DataFrame) -> str:
     return f"keep `{factor}` {worse.iloc[0]['b']}: {_listed(costs)}"
 
 
-def _is_a_choice(arm: str, plan: Plan, effects: pd.DataFrame) -> bool:
-    """Whether the arm is the baseline with one change that is better, of which `_choice` speaks anyway."""
+def _changed(plan: Plan) -> dict[tuple[str, str], str]:
+    """Arms that are the baseline with one other level, by factor and level."""
     levels = {cell.name: cell.levels for cell in plan.cells}
-    changed = {name: str(level) for name, level in levels[arm].items() if level != levels[plan.baseline][name]}
-    better = effects[effects["verdict"] == "better"]
-    return any(changed == {row["factor"]: str(row["a"])} for row in records(better))
+    found = {}
+    for arm, own in levels.items():
+        differ = [(name, str(level)) for name, level in own.items() if level != levels[plan.baseline][name]]
+        if len(differ) == 1:
+            found[differ[0]] = arm
+    return found
 
 
-def _winner(cells: pd.DataFrame, contrasts: pd.DataFrame) -> pd.Series[Any] | None:
+def _best(
+    rows: pd.DataFrame, changed: Mapping[tuple[str, str], str], validation: pd.Series[float]
+) -> pd.Series[Any] | None:
+    """Of a factor's levels that are better than the baseline's, the one that validation would choose, and its arm."""
+    better = rows[rows["verdict"] == "better"]
+    if not len(better):
+        return None
+    arms = [changed.get((row["factor"], str(row["a"])), "") for row in records(better)]
+    chosen: pd.Series[Any] = better.assign(arm=arms).iloc[_first(arms, validation)]
+    return chosen
+
+
+def _winner(contrasts: pd.DataFrame, validation: pd.Series[float]) -> pd.Series[Any] | None:
     """Of the arms that are better than the baseline, the one that validation would choose."""
     better = contrasts[(contrasts["factor"] == "cell") & (contrasts["verdict"] == "better")]
     if not len(better):
         return None
-    validation = cells.set_index("cell")["val_accuracy_mean"]
-    chosen: pd.Series[Any] = better.iloc[int(better["a"].map(validation).astype(float).argmax())]
+    chosen: pd.Series[Any] = better.iloc[_first(list(better["a"]), validation)]
     return chosen
+
+
+def _first(arms: Sequence[str], validation: pd.Series[float]) -> int:
+    """The place of the arm with the highest validation accuracy."""
+    return int(validation.reindex(pd.Index(arms)).fillna(-np.inf).to_numpy().argmax())
 
 
 def _change(row: pd.Series[Any]) -> str:

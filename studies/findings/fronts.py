@@ -19,6 +19,10 @@ from studies.ledger.found import Found, importances, searches
 from studies.ledger.ledger import Ledger
 from studies.statistics.fronts import hypervolume_history, most_covering, non_dominated, scaled
 
+SEARCHED = "search_table"
+"""The note of a ledger made from tables that has the trials of the search."""
+TOLD = ("number", "state", "configuration", *OBJECTIVES, "params", "confirmed", "on_front", "hypervolume")
+"""Columns that it must have."""
 MOST_CONFIRMED = 8
 REFERENCE = np.full(len(OBJECTIVES), 1.0 + 1e-9)
 """The worst seen of every objective; a hair more, so that being second worst counts."""
@@ -67,7 +71,9 @@ def find_front(ledger: Ledger, plan: Plan, cells: pd.DataFrame) -> Front | None:
 
 
 def trials_frame(ledger: Ledger, plan: Plan) -> pd.DataFrame:
-    """One row per trial of the search, those that exceed a limit included."""
+    """One row per trial of the search, those that exceed a limit included; as a table tells, where there is no more."""
+    if (told := ledger.notes(SEARCHED)) is not None:
+        return pd.DataFrame(**told)
     rows = []
     confirmed = {cell.name for cell in plan.runnable}
     for about, found in searches(ledger):
@@ -92,6 +98,7 @@ def trials_frame(ledger: Ledger, plan: Plan) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=columns)
     frame["on_front"], frame["hypervolume"] = False, np.nan
+    frame["confirmed"] = frame["confirmed"].astype(bool)
     done = frame["state"] == "complete"
     if done.any():
         losses = losses_of(frame.loc[done, list(OBJECTIVES)].to_numpy(dtype=float))

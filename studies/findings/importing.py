@@ -18,7 +18,8 @@ import pandas as pd
 
 from studies.design.plan import Cell, Plan, Trial
 from studies.findings.column import Row, records
-from studies.findings.saved import ExportError, read_table
+from studies.findings.fronts import SEARCHED, TOLD
+from studies.findings.saved import ExportError, read_table, whole
 from studies.findings.tables import LEAD, MEASURED
 from studies.findings.words import plural
 from studies.ledger.folder import ResultsFolder
@@ -110,6 +111,8 @@ def ledger_from(folder: ResultsFolder, plan: Plan | None = None) -> Iterator[Led
         adopt(ledger, {**told, "plan": plan.to_json()}, finished_in(folder, plan))
         if not folder.notes.exists():  # medians stand for rounds
             ledger.add_measurement(_medians(read_table(folder.path, "runs")))
+        if folder.table("search").exists():
+            ledger.note(SEARCHED, _split(whole(folder.table("search"), TOLD)))
         yield ledger
 
 
@@ -125,6 +128,12 @@ def _runs(folder: ResultsFolder) -> pd.DataFrame:
     except (ValueError, OSError) as error:  # of pyarrow, too
         raise ExportError(f"{folder.parquet} is damaged: {error}") from None
     return whole if list(whole.get("trial", ())) == list(table["trial"]) else table
+
+
+def _split(table: pd.DataFrame) -> dict[str, Any]:
+    """For JSON, and back by ``pd.DataFrame(**...)``."""
+    found: dict[str, Any] = json.loads(table.to_json(orient="split", index=False, double_precision=15))
+    return found
 
 
 def _medians(runs: pd.DataFrame) -> dict[str, dict[str, Any]]:

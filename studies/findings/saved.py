@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -41,20 +41,30 @@ def read_table(folder: Path, table: str) -> pd.DataFrame:
         raise ExportError(f"there is no folder {folder}")
     if not path.exists():
         raise ExportError(f"{folder} holds no {path.name}: {mended(folder)}")
-    try:
-        if not ends_in_a_line(path):
-            raise ValueError("its last line is cut short")
-        frame = pd.read_csv(path, dtype={"cell": str, "a": str, "b": str}, keep_default_na=False, na_values=["", "nan"])
-    except (ValueError, UnicodeError) as error:  # of pandas, too
-        raise ExportError(f"{path} is damaged: {error}; {mended(folder)}") from None
+    frame = whole(path, NEEDED[table])
     _check(frame, table, path)
     return frame
 
 
+def whole(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    """A CSV file that was written to its end, with these columns at least.
+
+    Raises:
+        ExportError: it is damaged.
+    """
+    try:
+        if not ends_in_a_line(path):
+            raise ValueError("its last line is cut short")
+        frame = pd.read_csv(path, dtype={"cell": str, "a": str, "b": str}, keep_default_na=False, na_values=["", "nan"])
+        if lost := [name for name in needed if name not in frame]:
+            raise ValueError(f"it has no column {lost[0]!r}")
+    except (ValueError, UnicodeError) as error:  # of pandas, too
+        raise ExportError(f"{path} is damaged: {error}; {mended(path.parent)}") from None
+    return frame
+
+
 def _check(frame: pd.DataFrame, table: str, path: Path) -> None:
-    """Refuse a table that lost columns, or has words where numbers stand."""
-    if lost := [name for name in NEEDED[table] if name not in frame]:
-        raise ExportError(f"{path} is damaged: it has no column {lost[0]!r}; {mended(path.parent)}")
+    """Refuse a table that has words where numbers stand."""
     keys = {key for column in DEFINED[table].values() if column.numeric for key in column.keys}
     for name in keys & set(frame) - {"a", "b", "cell"}:
         column = frame[name]

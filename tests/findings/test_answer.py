@@ -42,6 +42,13 @@ def test_a_level_that_wins_is_to_be_used():
     assert not {"Does not matter", "Open", "It depends"} & set(found.answer)
 
 
+def test_of_several_that_are_better_validation_chooses():
+    arms = {"cls": BASE, "mean": BASE + 0.010 + 0.0003 * ALTERNATING, "max": BASE + 0.012 - 0.0003 * ALTERNATING}
+    assert Told(arms).answer["Choose"].startswith("Use `pooling` max: better than cls by 1.20 points")
+    found = Told(arms, validation={"mean": BASE + 0.02})
+    assert found.answer["Choose"].startswith("Use `pooling` mean: better than cls by 1.00 points")
+
+
 def test_a_baseline_that_wins_is_to_be_kept():
     found = Told({"cls": BASE, "mean": BASE - 0.01 + 0.0003 * ALTERNATING})
     assert found.answer["Choose"] == (

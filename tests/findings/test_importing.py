@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -53,6 +54,20 @@ def test_a_report_is_written_from_tables_alone(copied, tmp_path, capsys):
     assert new.table("contrasts").read_text() == copied.table("contrasts").read_text()
     assert "14x28/cls" in new.page.read_text(encoding="utf-8")
     assert {path.name: path.read_bytes() for path in copied.path.iterdir() if path.is_file()} == before
+
+
+def test_a_search_is_told_from_its_table(tmp_path, capsys):
+    published = Path(__file__).parents[2] / "results" / "published" / "pareto-mnist-cpu"
+    assert tiny.vit_ablate("report", str(published), "--to", str(tmp_path)) == 0, capsys.readouterr().err
+    there, here = (pd.read_csv(folder / "search.csv") for folder in (published, tmp_path))
+    pd.testing.assert_frame_equal(here[list(there)], there)
+    assert "48 configurations trained" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_search_whose_table_is_damaged_is_one_line(copied, tmp_path, capsys):
+    copied.table("search").write_text("number,state\n0,complete\n")
+    assert tiny.vit_ablate("report", str(copied.path), "--to", str(tmp_path / "new")) == 2
+    assert "search.csv is damaged: it has no column 'configuration'" in capsys.readouterr().err
 
 
 def test_verdicts_of_a_study_that_was_looked_at_are_not_made_anew_without_its_looks(copied, capsys):
