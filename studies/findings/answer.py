@@ -60,11 +60,12 @@ def choose(plan: Plan, cells: pd.DataFrame, contrasts: pd.DataFrame, effects: pd
     """
     validation = cells.set_index("cell")["val_accuracy_mean"].astype(float)
     changed = _changed(plan)
-    best = {name: _best(rows, changed, validation) for name, rows in effects.groupby("factor", sort=False)}
-    won = [_choice(str(name), rows, best[name]) for name, rows in effects.groupby("factor", sort=False)]
-    parts = [part for part in won if part]
+    of_factors = [
+        (str(name), rows, _best(rows, changed, validation)) for name, rows in effects.groupby("factor", sort=False)
+    ]
+    parts = [part for found in of_factors if (part := _choice(*found))]
     winner = _winner(contrasts, validation)
-    if winner is not None and all(row is None or row["arm"] != winner["a"] for row in best.values()):
+    if winner is not None and all(best is None or best["arm"] != winner["a"] for *_, best in of_factors):
         size = _span(winner, size=True)
         parts.insert(0, f"`{winner['a']}` beats {the_baseline(plan.baseline)} by {size}")
     if not parts:

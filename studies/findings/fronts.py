@@ -21,7 +21,7 @@ from studies.statistics.fronts import hypervolume_history, most_covering, non_do
 
 SEARCHED = "search_table"
 """The note of a ledger made from tables that has the trials of the search."""
-TOLD = ("number", "state", "configuration", *OBJECTIVES, "params", "confirmed", "on_front", "hypervolume")
+NEEDED = ("number", "state", "configuration", *OBJECTIVES, "params", "confirmed", "on_front", "hypervolume")
 """Columns that it must have."""
 MOST_CONFIRMED = 8
 REFERENCE = np.full(len(OBJECTIVES), 1.0 + 1e-9)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from studies.design.plan import Cell, Plan, Trial
 from studies.findings.column import Row, records
-from studies.findings.fronts import SEARCHED, TOLD
+from studies.findings.fronts import NEEDED, SEARCHED
 from studies.findings.saved import ExportError, read_table, whole
 from studies.findings.tables import LEAD, MEASURED
 from studies.findings.words import plural
@@ -112,7 +112,7 @@ def ledger_from(folder: ResultsFolder, plan: Plan | None = None) -> Iterator[Led
         if not folder.notes.exists():  # medians stand for rounds
             ledger.add_measurement(_medians(read_table(folder.path, "runs")))
         if folder.table("search").exists():
-            ledger.note(SEARCHED, _split(whole(folder.table("search"), TOLD)))
+            ledger.note(SEARCHED, _split(whole(folder.table("search"), NEEDED)))
         yield ledger
 
 
