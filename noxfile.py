@@ -62,7 +62,7 @@ def env(session: nox.Session) -> None:
 
 @nox.session(requires=["env"], venv_backend="none", default=False)
 def ablations(session: nox.Session) -> None:
-    """Train the default study, and say how it compares with what was published: 9 minutes on two new cores.
+    """Train the default study, and say how it compares with what was published: 9.5 minutes on two Zen 4 cores.
 
     With `-- --quick` the same table from less training, in a minute. Everything is written to results/<study>/.
     """
