@@ -71,9 +71,9 @@ class Cell:
 
 @lru_cache(maxsize=1)  # the levels of one condition follow each other
 def _images(image: str, batch: int, layout: str, device: str) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(batch, *IMAGES[image][0], generator=generator)
-    return images.to(device).to(memory_format=LAYOUTS[layout])
+    generator = torch.Generator(device).manual_seed(0)
+    images = torch.randn(batch, *IMAGES[image][0], generator=generator, device=device)
+    return images.to(memory_format=LAYOUTS[layout])
 
 
 def eager_cells() -> Iterator[Cell]:
