@@ -16,7 +16,7 @@ from vit import ATTENTION_KERNELS, CHUNKINGS, POSITIONALS, ViT, ViTConfig
 from vit.attention import Attention
 from vit.mlp import ACTIVATIONS
 from vit.positional import Positional
-from vit.stacked import stack
+from vit.stacked import layers, narrow, stack
 
 M, B = 3, 4
 
@@ -210,3 +210,38 @@ def test_what_cannot_be_stacked_is_refused(images):
     odd[0].blocks[0].register_parameter("scale", nn.Parameter(torch.ones(1)))
     with pytest.raises(TypeError, match=r"Block has parameters of its own \(scale\)"):
         stack(odd)
+
+
+def test_gradients_of_narrow_layers_are_those_of_finite_differences():
+    def normal(*shape):
+        return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=torch.float64)
+
+    x, weight, bias = (t.requires_grad_() for t in (normal(2, 5, 3), normal(2, 3), normal(2, 3)))
+    assert torch.autograd.gradcheck(lambda *args: narrow.Norm.apply(*args, 1e-5), (x, weight, bias))
+    wide, to_two = normal(2, 4, 3).requires_grad_(), normal(2, 4).requires_grad_()
+    assert torch.autograd.gradcheck(narrow.Product.apply, (x, wide, to_two))
+    assert torch.autograd.gradcheck(lambda x, w: narrow.Product.apply(x, w, None), (x, wide))
+    assert torch.autograd.gradcheck(lambda w: narrow.Product.apply(x.detach(), w, None), (wide,))
+
+
+@given(rows=st.integers(1, 5000))
+def test_a_gradient_is_summed_in_equal_parts_that_are_not_too_short(rows):
+    parts = narrow.num_parts(rows)
+    assert rows % parts == 0
+    assert parts == 1 or rows // parts >= narrow.PART
+
+
+@pytest.mark.parametrize("fields", [{}, {"qk_norm": True, "pooling": "mean"}, {"qkv_bias": False, "num_registers": 2}])
+def test_a_stack_of_narrow_layers_learns_as_the_models_alone(fields, images, monkeypatch):
+    """What a GPU computes, here on a CPU, with parts so short that there are several."""
+    for name in ("in_float32_on_gpu", "many_narrow_rows"):
+        monkeypatch.setattr(layers, name, lambda _: True)
+    monkeypatch.setattr(narrow, "PART", 8)
+    apart = models(CONFIG.replace(**fields))
+    together = stack(apart)
+    together(images).square().sum().backward()
+    for i, model in enumerate(apart):
+        model(images[i]).square().sum().backward()
+        for name, parameter in model.named_parameters():
+            stacked = together.body.get_parameter(name).grad[i]
+            torch.testing.assert_close(stacked, parameter.grad, atol=1e-4, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vit.stacked.narrow import Norm, Product, in_float32_on_gpu, many_narrow_rows
+
 
 def joined(tensors: Sequence[Tensor]) -> nn.Parameter:
     """Copies of tensors of one shape as one parameter ``(m, *shape)``, trained if they are."""
@@ -33,11 +35,14 @@ class StackedLinear(nn.Module):
     def some(self, inputs: Tensor, rows: slice) -> Tensor:
         """As ``RowLinear.some``, per model: only the outputs in ``rows``."""
         weight = self.weight[:, rows]
+        bias = None if self.bias is None else self.bias[:, rows]
         flat = inputs.reshape(len(weight), -1, self.in_features)
-        if self.bias is None:
+        if in_float32_on_gpu(flat):
+            out: Tensor = Product.apply(flat, weight, bias)  # type: ignore[no-untyped-call]
+        elif bias is None:
             out = torch.bmm(flat, weight.mT)
         else:
-            out = torch.baddbmm(self.bias[:, None, rows], flat, weight.mT)
+            out = torch.baddbmm(bias[:, None], flat, weight.mT)
         return out.view(*inputs.shape[:-1], -1)
 
 
@@ -51,6 +56,10 @@ class StackedLayerNorm(nn.Module):
         self.bias = joined([layer.bias for layer in layers])
 
     def forward(self, inputs: Tensor) -> Tensor:
+        if many_narrow_rows(inputs):
+            flat = inputs.reshape(len(self.weight), -1, inputs.shape[-1])
+            out: Tensor = Norm.apply(flat, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+            return out.view(inputs.shape)
         normal = F.layer_norm(inputs, self.normalized_shape, eps=self.eps)
         flat = normal.view(len(self.weight), -1, normal.shape[-1])
         # under autocast the weights may be wider than what a layer norm gives
