@@ -10,7 +10,7 @@ from bench.cells import LEVELS, Cell
 from bench.chunking_figure import draw
 from bench.files import write, write_text
 from bench.limits import Limits
-from bench.rows import BASELINE, Row
+from bench.rows import BASELINE, Row, of_a_step
 from bench.tables import markdown_table, provenance_lines, write_csv
 from bench.timing import MARGIN
 
@@ -74,7 +74,7 @@ def headline(rows: Iterable[Row]) -> list[str]:
         costs = [row for row in mine if row.step_share is not None and row.ratio.low > 1]
         worst = max(costs, key=lambda row: row.step_share or 0.0, default=None)
         if worst is not None:
-            line += f"; at worst {100 * (worst.step_share or 0):.2g} % of a train step ({worst.cell})"
+            line += f"; at worst {of_a_step(worst.step_share or 0.0)} ({worst.cell})"
         lines.append(line)
     return lines
 

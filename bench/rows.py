@@ -143,7 +143,12 @@ def verdict(row: Row) -> str:
     factor = max(ratio.ratio, 1 / ratio.ratio)
     amount = f"{factor:.1f}x" if factor >= 1.15 else f"{100 * abs(ratio.ratio - 1):.1f} %"
     text = f"{row.backend} {amount} {word} at batch {row.cell.batch}, {abs(row.extra_us):.3g} us a call"
-    return text if row.step_share is None else f"{text}: {100 * abs(row.step_share):.2g} % of a train step"
+    return text if row.step_share is None else f"{text}: {of_a_step(abs(row.step_share))}"
+
+
+def of_a_step(share: float) -> str:
+    """For example ``0.2 % of a train step``, or ``48 train steps``."""
+    return f"{100 * share:.2g} % of a train step" if share < 1 else f"{share:.2g} train steps"
 
 
 def percent(share: float) -> str:
