@@ -70,14 +70,16 @@ class Timekeeper:
     def _memory(self, cells: list[Cell]) -> dict[str, dict[str, Any]] | None:
         """Where it is only reckoned, every worker takes a share of the cells first: speed alone needs a quiet machine.
 
-        None where whoever measures speed measures that, too.
+        None where whoever measures speed measures that, too: there all workers start first, at once.
         """
-        shares = min(self.executor.slots, len(cells))
-        if self.plan.device != "cpu" or shares < 2:
+        shares, reckoned = min(self.executor.slots, len(cells)), self.plan.device == "cpu"
+        if shares < 2:
             return None
-        asked = [self.executor.submit(memory_of, cells[i::shares], self.plan.device) for i in range(shares)]
+        parts = [cells[i::shares] if reckoned else [] for i in range(shares)]
+        asked = [self.executor.submit(memory_of, part, self.plan.device) for part in parts]
         ended = [self._ended(future) for future in asked]
-        return {name: facts for future in ended for name, facts in future.result().items()}
+        found = {name: facts for future in ended for name, facts in future.result().items()}
+        return found if reckoned else None
 
     def _keep(self, found: Mapping[str, Any]) -> None:
         """What was measured before is never replaced by a failure."""

@@ -1,6 +1,7 @@
 """What is timed before training, by an executor whose worker is killed or that must not be asked."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 
@@ -101,7 +102,8 @@ class Apart(Killed):
     def submit(self, function, cells, *rest):
         if function is measure_cells:
             assert all(future.done() for future in self.futures)
-            return done({cell.content_hash: tiny.measured(5) | rest[2][cell.content_hash] for cell in cells})
+            told = rest[2] or dict.fromkeys((cell.content_hash for cell in cells), {})
+            return done({cell.content_hash: tiny.measured(5) | told[cell.content_hash] for cell in cells})
         future = super().submit(function, cells)
         if future.exception() is None:
             future = done({cell.content_hash: {"gpu_memory_mib": len(self.asked)} for cell in cells})
@@ -145,3 +147,10 @@ def test_a_study_whose_trials_are_over_is_measured_where_that_was_killed(ledger)
     assert ledger.measurement == dict.fromkeys((CLS, MEAN), tiny.measured(5))
     Runner(PLAN, ledger, tiny.home(ledger), executor, tiny.BRIEFLY).run()
     assert len(executor.asked) == 1
+
+
+def test_where_memory_is_measured_all_workers_start_before_one_of_them_measures(ledger):
+    executor = Apart(times=0)
+    Timekeeper(replace(PLAN, device="cuda"), ledger, executor, Observer(), Stop()).measure(tiny.BRIEFLY)
+    assert executor.asked == [[], []]
+    assert ledger.measurement == dict.fromkeys((CLS, MEAN), tiny.measured(5))
