@@ -16,7 +16,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy import special
 
 Task = Callable[[], object]
 
@@ -147,7 +147,7 @@ def paired_ratio(a: Timing, b: Timing) -> Ratio:
 
 def t_quantile(df: int, confidence: float = 0.95) -> float:
     """Two-sided quantile of Student's t; 1.960 for many degrees of freedom."""
-    return float(stats.t.ppf(0.5 + confidence / 2, df))
+    return float(special.stdtrit(df, 0.5 + confidence / 2))
 
 
 def synchronize(device: str | torch.device) -> None:

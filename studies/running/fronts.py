@@ -8,8 +8,6 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from bench.files import MachineError
 from studies.data import load
 from studies.design.front import OBJECTIVES, Admissible, Limits
@@ -31,7 +29,7 @@ from studies.running.timekeeper import KILLED
 from studies.trial.record import Outcome
 from studies.trial.setup import Setup
 from studies.trial.tuning import FIRST_SEED, run_tuning_trial
-from vit import ViT
+from vit.outline import outline
 
 BATCH = 8
 """Configurations that are asked for together: their shapes are measured before any of them trains."""
@@ -217,8 +215,7 @@ class FrontSearch:
 
 def num_params(cell: Cell) -> int:
     """Parameters of its model, which is not built."""
-    with torch.device("meta"):
-        return ViT(cell.config).num_params()
+    return outline(cell.config).num_params()
 
 
 def costs(cell: Cell, measured: Mapping[str, Any]) -> dict[str, float]:

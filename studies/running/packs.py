@@ -31,8 +31,8 @@ from vit.stacked import stack
 MOST = 32
 FILLS = 4e10
 """Floating-point operations of a training step. Reckoned: replayed from a CUDA graph, the some 170 kernels of a small
-model's step take about half a millisecond for their launches alone. On an H200 five models of the preset `tiny` take
-1.8 times as long as one, 32 take 3.9 times (tiles), 1.2 and 2.0 times on strips."""
+model's step take about half a millisecond for their launches alone. On an H100 8 of the preset `compact` take 1.1
+times as long as one and 32 take 2.3 times on tiles, 0.9 and 1.5 times on strips (bench-h100/stacked.md)."""
 MOST_ON_CPU = 8
 LEAST_ON_CPU = 4
 """Packs of two gain at most 1.07 times, and lose a tenth on tiles."""

@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -106,7 +106,7 @@ def t_bounds(values: ArrayLike, confidence: float = 0.95) -> tuple[Floats, Float
     if n < 2:
         nothing = np.full(array.shape[:-1], np.nan)
         return nothing, nothing
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * array.std(axis=-1, ddof=1) / np.sqrt(n)
+    half = special.stdtrit(n - 1, (1 + confidence) / 2) * array.std(axis=-1, ddof=1) / np.sqrt(n)
     mean = array.mean(axis=-1)
     return mean - half, mean + half
 

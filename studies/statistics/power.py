@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from studies.statistics.paired_tests import Floats
 
@@ -21,7 +21,12 @@ FEWEST = 2
 def _critical(df: float, tail: float) -> Floats:
     """Critical values of a t test in units of the true standard error: one for each of 400 equally likely estimates."""
     middles = (np.arange(400) + 0.5) / 400
-    return np.asarray(stats.t.isf(tail, df) * np.sqrt(special.chdtri(df, 1 - middles) / df))
+    return np.asarray(_t_above(tail, df) * np.sqrt(special.chdtri(df, 1 - middles) / df))
+
+
+def _t_above(tail: float, df: float) -> float:
+    """What Student's t exceeds with this probability, as ``scipy.stats`` has it, which takes half a second to load."""
+    return -float(special.stdtrit(df, tail)) if tail > 0 else math.inf
 
 
 def t_power(difference: float, error: float, df: float, alpha: float = 0.05) -> float:
@@ -67,7 +72,7 @@ def _required(df: float, alpha: float, power: float) -> float:
         return 0.0
     if alpha <= 0:
         return math.inf
-    highest = 10 * stats.t.isf(alpha / 2, df) + 10
+    highest = 10 * _t_above(alpha / 2, df) + 10
     return float(optimize.brentq(lambda effect: t_power(effect, 1.0, df, alpha) - power, 0.0, highest))
 
 

@@ -37,8 +37,8 @@ EXPLICIT_UP_TO_TOKENS = {"float32": 32, "bfloat16": 256}
 """On a CPU. In float32 the fused kernel is 1.0 to 1.35 times as fast at 50 tokens, 1.2 to 2.5 times at 197."""
 EXPLICIT_ON_GPU = {"float32": 32, "bfloat16": 0}
 """Tokens up to which attention is written out on a GPU: float32's fused kernel has blocks of 64. A step of one model is
-0.94 to 1.0, of 5 packed 1.15 to 1.18, of 32 packed 1.3 to 1.6 times as fast (H200, 4 and 17 tokens, 8 and 32 wide);
-bfloat16 packed by 8 is 0.98 times as fast."""
+0.98 to 1.04, of 8 packed 1.2 to 1.35, of 32 packed 1.5 to 1.9 times as fast (H100, 5 and 17 tokens, 16 and 32 wide:
+results/published/bench-h100/stacked.md); bfloat16 packed by 8 was 0.98 times as fast (H200)."""
 COMPILE_FROM_STEPS = 10_000
 """Compiling takes 13 to 32 s, earned back within 7,000 steps in nine of ten cells (results/published/peers-cpu)."""
 CPP_COMPILERS = ("g++", "clang++")

@@ -9,12 +9,12 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from vit import ConfigError, ViT, ViTConfig
+from vit.outline import outline
 
 CONFIG = "vit_config"
 MOST_TABLES_GIB = 4
@@ -58,8 +58,7 @@ def load_weights_file(path: str | Path) -> ViT:
     """
     metadata, tensors = _read(Path(path))
     config = _config(path, metadata)
-    with torch.device("meta"):
-        claimed = ViT(config)
+    claimed = outline(config)
     _check(path, claimed.state_dict(), tensors)
     _check_tables(path, claimed)
     kinds = [value.dtype for value in tensors.values() if value.is_floating_point()]

@@ -15,7 +15,7 @@ from studies.cli.known import ComponentFacts, Known, StudyFacts
 HEAVY = ("torch", "pandas", "numpy", "matplotlib", "scipy", "optuna", "sqlalchemy", "jinja2")
 REPORTED = """
 import atexit, sys
-atexit.register(lambda: print("LOADED", *{name.split(".")[0] for name in sys.modules}, file=sys.stderr))
+atexit.register(lambda: print("LOADED", *{name.split(".")[0] for name in sys.modules} | {*sys.modules}, file=sys.stderr))
 from studies.cli import main
 main()
 """
@@ -66,6 +66,14 @@ def test_help_lists_and_wrong_words_load_nothing_heavy(words, code, part):
     assert ended == code, said
     assert part in " ".join(said.replace("│", " ").split())
     assert loaded & set(HEAVY) == set()
+
+
+def test_a_plan_loads_neither_optuna_nor_what_torch_and_scipy_need_a_second_for(tmp_path):
+    code, loaded, said = run("plan", "ablations", "--device", "cpu", "--results", str(tmp_path))
+    assert code == 0, said
+    assert "24 arms × 8 seeds" in said
+    assert {"torch", "scipy"} <= loaded
+    assert loaded & {"optuna", "sqlalchemy", "matplotlib", "scipy.stats", "torch._dynamo"} == set()
 
 
 def test_status_reads_the_storage_without_torch_or_optuna(tmp_path):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import vit
-from vit import POOLINGS, POSITIONALS, ConfigError, ViT, ViTConfig
+from vit import POOLINGS, POSITIONALS, PRESETS, ConfigError, ViT, ViTConfig
+from vit.outline import outline
 
 FIELDS = {"image_size": 8, "patch_size": 4, "embed_dim": 8, "depth": 2, "num_heads": 2}
 CONFIG = ViTConfig(**FIELDS)
@@ -82,3 +83,18 @@ def test_decay_spares_positions_and_prefix_tokens_by_their_names(pooling, regist
 def test_decay_spares_what_the_built_in_schemes_learn():
     assert ViT(CONFIG, positional="learned").no_weight_decay() == {"prefix.tokens", "positional.embedding.weight"}
     assert ViT(CONFIG, positional="relative").no_weight_decay() == {"prefix.tokens", "positional.table"}
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+@pytest.mark.parametrize("config", [PRESETS["compact"], PRESETS["tiny"].replace(positional="relative", pooling="map")])
+def test_an_outline_has_what_the_model_has_and_draws_nothing(config, device):
+    before, model = torch.get_rng_state(), ViT(config)
+    after = torch.get_rng_state()
+    found = outline(config, device)
+    assert {name: t.shape for name, t in found.state_dict().items()} == {
+        name: t.shape for name, t in model.state_dict().items()
+    }
+    assert {parameter.device.type for parameter in found.parameters()} == {device}
+    assert torch.equal(torch.get_rng_state(), after)
+    assert not torch.equal(before, after)
+    assert {name: b.shape for name, b in found.named_buffers()} == {n: b.shape for n, b in model.named_buffers()}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vit.config import ViTConfig
 from vit.model import ViT
+from vit.outline import outline
 from vit.registry import Registry
 
 
@@ -94,9 +95,7 @@ def load_weights(
     state = {name: value for name, value in state_dict.items() if torch.is_tensor(value)}
     config = ViTConfig.of(config, **fields) if config is not None else chosen.config(state, **fields)
     ours = chosen.to_ours(state, config)
-    with torch.device("meta"):
-        model = ViT(config)
-    _check(model.state_dict(), ours, source)
+    _check(outline(config).state_dict(), ours, source)
     first = next(iter(ours.values()))
     model = ViT(config).to(first.device, first.dtype)
     model.load_state_dict(ours)

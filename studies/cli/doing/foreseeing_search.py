@@ -12,11 +12,9 @@ from studies.data import load
 from studies.design.front import drawn
 from studies.design.plan import Cell, Plan
 from studies.design.tuned import as_tuned, declared_settings, space_of, to_tune, with_tuned
-from studies.findings.fronts import MOST_CONFIRMED
 from studies.findings.words import duration, plural
 from studies.running.effort import BRIEF
 from studies.running.estimate import estimated_seconds
-from studies.running.tuning import BATCH
 
 DRAWN = 64
 """Configurations whose estimated seconds stand for those that a search will sample."""
@@ -32,6 +30,7 @@ class Searching:
         seconds: wall time of the search.
         per_trial: seconds of a trial of an arm that only the search will know.
         lines: for people.
+        unknown: arms at most that the search will add.
     """
 
     evaluated: Plan
@@ -39,11 +38,7 @@ class Searching:
     seconds: float
     per_trial: float
     lines: list[str]
-
-    @property
-    def unknown(self) -> int:
-        """Arms at most that the search will add."""
-        return MOST_CONFIRMED if self.evaluated.objectives else 0
+    unknown: int = 0
 
     def facts(self) -> dict[str, Any]:
         """Plain data."""
@@ -77,6 +72,8 @@ def searching(plan: Plan, trials: int | None, seconds: Mapping[str, float], work
 
 
 def _tuning(plan: Plan, trials: int, seconds: Mapping[str, float], workers: int) -> Searching:
+    from studies.running.tuning import BATCH  # loads Optuna
+
     base, *others = (seconds[cell.content_hash] for cell in to_tune(plan))
     wall = trials * (base / min(workers, BATCH) + sum(others) / min(workers, BATCH * max(1, len(others))))
     arms, together = plural(1 + len(others), "arm"), trials * (1 + len(others))
@@ -88,6 +85,8 @@ def _tuning(plan: Plan, trials: int, seconds: Mapping[str, float], workers: int)
 
 
 def _front(plan: Plan, trials: int, workers: int) -> Searching:
+    from studies.findings.fronts import MOST_CONFIRMED  # loads Optuna
+
     num_images = len(load(plan.dataset).train)
     each = fmean(estimated_seconds(Cell("", {}, setup), num_images) for setup in drawn(plan, DRAWN))
     measuring = BRIEF.seconds(trials)
@@ -96,4 +95,4 @@ def _front(plan: Plan, trials: int, workers: int) -> Searching:
         f"search first: {plural(trials, 'configuration')}, {each:.1f} s each by the estimates of {DRAWN} drawn evenly, "
         f"about {duration(wall)}, measuring included; then the baseline and at most {MOST_CONFIRMED} of them"
     )
-    return Searching(plan, trials, wall, each, [line])
+    return Searching(plan, trials, wall, each, [line], MOST_CONFIRMED)

@@ -9,8 +9,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
-
 from studies.cli.console import busy, out, say
 from studies.cli.doing.foreseeing import expected_looks, foreseen, planned_looks
 from studies.cli.doing.foreseeing_search import searching, to_evaluate
@@ -28,7 +26,7 @@ from studies.design.tuned import tuned_pairs
 from studies.findings.words import duration, plural
 from studies.running.effort import BRIEF, FULL, Effort
 from studies.running.estimate import SPEED_WITHIN, TRIAL_TOOK, estimated_seconds, expected_seconds, taken_seconds
-from vit import ViT
+from vit.outline import outline
 
 HERE, PUBLISHED, ESTIMATED, MEASURED = "run here", "published", "estimated", "measured"
 EXPLAINED = {
@@ -140,8 +138,7 @@ def _rows(plan: Plan, expected: Mapping[str, Expected]) -> Iterator[tuple[str, .
             yield cell.name, "", "", f"cannot be: {cell.reason}", ""
             continue
         found = expected[cell.content_hash]
-        with torch.device("meta"):  # counted, not allocated
-            params = ViT(cell.config).num_params()
+        params = outline(cell.config, "cpu").num_params()
         yield cell.name, str(cell.config.num_tokens), f"{params:,}", f"{found.seconds:.1f}", found.source
 
 

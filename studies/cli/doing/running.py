@@ -14,8 +14,9 @@ from studies.cli.console import FAILED_TRIALS, INTERRUPTED, err, is_screen, out,
 from studies.cli.doing.foreseeing import planned_looks
 from studies.cli.doing.growing import Budget, InRounds, UntilDecided, note_plan
 from studies.cli.doing.planned import plan_of
+from studies.cli.doing.searching import searched
 from studies.cli.doing.showing import show
-from studies.cli.doing.tuning import named, searched
+from studies.cli.doing.tuning import named
 from studies.cli.executors import Place
 from studies.cli.options import Asked, Growing, default_workers
 from studies.cli.screen import LiveScreen, PlainScreen
