@@ -18,12 +18,12 @@ def outline(config: ViTConfig, device: str = "meta") -> ViT:
     On ``meta`` nothing is allocated, however large; some positional tables load torch's compiler there, 1.7 s. On
     ``cpu`` tables are computed and parameters reserved, not touched.
     """
-    with torch.device(device), _Undrawn():
+    with torch.device(device), torch.random.fork_rng(devices=()), _Undrawn():
         return ViT(config)
 
 
 class _Undrawn(TorchFunctionMode):
-    """Leaves out ``torch.nn.init``."""
+    """Leaves out what it can of ``torch.nn.init``."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__module__", None) == nn.init.__name__:

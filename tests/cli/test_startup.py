@@ -15,7 +15,7 @@ from studies.cli.known import ComponentFacts, Known, StudyFacts
 HEAVY = ("torch", "pandas", "numpy", "matplotlib", "scipy", "optuna", "sqlalchemy", "jinja2")
 REPORTED = """
 import atexit, sys
-atexit.register(lambda: print("LOADED", *{name.split(".")[0] for name in sys.modules} | {*sys.modules}, file=sys.stderr))
+atexit.register(lambda: print("LOADED", *sys.modules, *{name.split(".")[0] for name in sys.modules}, file=sys.stderr))
 from studies.cli import main
 main()
 """
