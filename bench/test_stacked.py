@@ -66,8 +66,8 @@ def packed(net: str, kind: str, models: int, device: str) -> Task:
     """A graph is recorded here, with the layers of its kind."""
     with pytest.MonkeyPatch.context() as patch:
         if kind == TORCHS:
-            for rule in ("in_float32_on_gpu", "many_narrow_rows"):
-                patch.setattr(layers, rule, lambda _: False)
+            for rule in ("few_weights", "many_narrow_rows"):
+                patch.setattr(layers, rule, lambda *_: False)
         task = pack_task(cell_of(net, kind), models, device, as_graph=kind != "eager")
         for _ in range(WARM_UP + 1):
             task()

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vit.stacked.narrow import Norm, Product, in_float32_on_gpu, many_narrow_rows
+from vit.stacked.narrow import Norm, Product, few_weights, many_narrow_rows
 
 
 def joined(tensors: Sequence[Tensor]) -> nn.Parameter:
@@ -37,7 +37,7 @@ class StackedLinear(nn.Module):
         weight = self.weight[:, rows]
         bias = None if self.bias is None else self.bias[:, rows]
         flat = inputs.reshape(len(weight), -1, self.in_features)
-        if in_float32_on_gpu(flat):
+        if few_weights(flat, weight):
             out: Tensor = Product.apply(flat, weight, bias)  # type: ignore[no-untyped-call]
         elif bias is None:
             out = torch.bmm(flat, weight.mT)

@@ -17,8 +17,10 @@ NARROW = 64
 """Widest row of which the norm below is faster, forward and backward (results/published/bench-h100/narrow.md)."""
 MANY = 16_000
 """Rows of all models from which it is."""
+FEW = 300_000
+"""Values of all models' gradients of a layer up to which parts are faster, two blocks a multiprocessor (same table)."""
 PART = 128
-"""Least rows of a part of a weight's gradient (the same table)."""
+"""Least rows of such a part."""
 
 
 def in_float32_on_gpu(x: Tensor) -> bool:
@@ -31,8 +33,13 @@ def many_narrow_rows(x: Tensor) -> bool:
     return in_float32_on_gpu(x) and x.shape[-1] <= NARROW and x.numel() >= MANY * x.shape[-1]
 
 
+def few_weights(x: Tensor, weight: Tensor) -> bool:
+    """Whether a product with ``weight`` ``(m, out, in)`` has its gradient faster by ``Product``."""
+    return in_float32_on_gpu(x) and weight.numel() <= FEW
+
+
 class Norm(torch.autograd.Function):
-    """Layer norms of m models, ``(m, rows, d) -> (m, rows, d)``, with weight and bias ``(m, d)``."""
+    """Layer norms (arXiv 1607.06450) of m models, ``(m, rows, d) -> (m, rows, d)``; weight and bias are ``(m, d)``."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
