@@ -8,7 +8,7 @@ from bench.cells import Cell, eager_cells, left_out
 from bench.chunking_report import headline, write_report
 from bench.compare import change, load_baseline, slowdown, slowdowns
 from bench.limits import Limits
-from bench.rows import Row, verdict, with_verdicts
+from bench.rows import Row, of_a_step, verdict, with_verdicts
 from bench.timing import Ratio
 
 CELL = Cell("tiles", "28x28x1", 1, "contiguous", "cut", "eager")
@@ -97,3 +97,8 @@ def test_large_images_are_left_out_on_a_cpu_only():
     assert "588 MiB" in str(left_out(replace(large, level="step"), "cpu"))
     assert left_out(replace(large, level="step"), "cuda") is None
     assert len(set(map(str, eager_cells()))) == len(list(eager_cells()))
+
+
+@pytest.mark.parametrize(("share", "words"), [(0.0021, "0.21 % of a train step"), (48.3, "48 train steps")])
+def test_a_cost_is_said_in_shares_or_in_numbers_of_steps(share, words):
+    assert of_a_step(share) == words
