@@ -147,8 +147,10 @@ def verdict(row: Row) -> str:
 
 
 def of_a_step(share: float) -> str:
-    """For example ``0.2 % of a train step``, or ``48 train steps``."""
-    return f"{100 * share:.2g} % of a train step" if share < 1 else f"{share:.2g} train steps"
+    """For example ``0.2 % of a train step``, ``1.1 train steps`` or ``48 train steps``."""
+    if share < 0.99:
+        return f"{100 * share:.2g} % of a train step"
+    return f"{share:.1f} train steps" if share < 10 else f"{share:,.0f} train steps"
 
 
 def percent(share: float) -> str:

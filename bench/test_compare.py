@@ -99,6 +99,15 @@ def test_large_images_are_left_out_on_a_cpu_only():
     assert len(set(map(str, eager_cells()))) == len(list(eager_cells()))
 
 
-@pytest.mark.parametrize(("share", "words"), [(0.0021, "0.21 % of a train step"), (48.3, "48 train steps")])
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0.0021, "0.21 % of a train step"),
+        (0.98, "98 % of a train step"),
+        (0.996, "1.0 train steps"),
+        (48.3, "48 train steps"),
+        (1234.0, "1,234 train steps"),
+    ],
+)
 def test_a_cost_is_said_in_shares_or_in_numbers_of_steps(share, words):
     assert of_a_step(share) == words

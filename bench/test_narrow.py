@@ -47,11 +47,11 @@ def our_norm(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return Norm.apply(x, weight, bias, 1e-5)
 
 
-LAYERS: dict[str, tuple[Layer, Layer, int]] = {
-    "norm": (our_norm, torchs_norm, 2),
-    "linear": (Product.apply, torchs_product, 3),
+LAYERS: dict[str, tuple[dict[str, Layer], int]] = {
+    "norm": ({"our": our_norm, "torchs": torchs_norm}, 2),
+    "linear": ({"our": Product.apply, "torchs": torchs_product}, 3),
 }
-"""Ours, torch's, and the axes of a weight."""
+"""Both ways to compute each, and the axes of a weight."""
 
 
 def backward_of(layer: Layer, axes: int, models: int, rows: int, width: int, device: str) -> Callable[[], Any]:
@@ -67,6 +67,7 @@ def backward_of(layer: Layer, axes: int, models: int, rows: int, width: int, dev
 
 def graph_of(call: Callable[[], Any]) -> Task:
     side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(3):
             call()
@@ -80,8 +81,8 @@ def graph_of(call: Callable[[], Any]) -> Task:
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_both_compute_the_same_gradients(name, bench):
-    ours, torchs, axes = LAYERS[name]
-    apart = [backward_of(layer, axes, 3, 640, 16, bench.protocol.device)() for layer in (ours, torchs)]
+    both, axes = LAYERS[name]
+    apart = [backward_of(layer, axes, 3, 640, 16, bench.protocol.device)() for layer in both.values()]
     for one, other in zip(*apart, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
@@ -92,18 +93,13 @@ def test_narrow_layers_by_width_rows_and_models(request, bench):
         pytest.skip("times are measured with --benchmark-enable --device cuda")
     table = []
     for name, models, rows, width in product(LAYERS, MODELS, ROWS, WIDTHS):
-        *both, axes = LAYERS[name]
-        tasks = [graph_of(backward_of(layer, axes, models, rows, width, device)) for layer in both]
-        found = interleaved(
-            dict(zip(("ours", "torchs"), tasks, strict=True)), device=device, rounds=9, round_seconds=BURST
-        )
-        ratio, times = (
-            paired_ratio(found["ours"], found["torchs"]),
-            [1e6 * t.median / IN_A_GRAPH for t in found.values()],
-        )
+        both, axes = LAYERS[name]
+        tasks = {who: graph_of(backward_of(layer, axes, models, rows, width, device)) for who, layer in both.items()}
+        found = interleaved(tasks, device=device, rounds=9, round_seconds=BURST)
+        ratio = paired_ratio(found["our"], found["torchs"])
         table.append(
             {"layer": name, "models": models, "rows": rows, "width": width}
-            | dict(zip(("our_microseconds", "torchs_microseconds"), times, strict=True))
+            | {f"{who}_microseconds": 1e6 * timing.median / IN_A_GRAPH for who, timing in found.items()}
             | {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
         )
     write_both(bench.folder, "narrow", TITLE, table, provenance(request.config.stash[BENCH].command, device))
