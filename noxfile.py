@@ -62,9 +62,10 @@ def env(session: nox.Session) -> None:
 
 @nox.session(requires=["env"], venv_backend="none", default=False)
 def ablations(session: nox.Session) -> None:
-    """Train the default study, and say how it compares with what was published: 9.5 minutes on two Zen 4 cores.
+    """Train the default study, and say how it compares with what was published: ten minutes on two cores.
 
-    With `-- --quick` the same table from less training, in a minute. Everything is written to results/<study>/.
+    With `-- --quick` the same table from less training, in 75 seconds (both on an AMD Zen 4). Everything is
+    written to results/<study>/.
     """
     in_env(session, "vit-ablate", "run", "ablations")
 

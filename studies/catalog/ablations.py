@@ -1,6 +1,6 @@
 """The default study: chunking x positional scheme x pooling, 24 cells.
 
-Run it with ``nox -s ablations`` (nine and a half minutes on two cores of an AMD Zen 4; 75 seconds with ``-- --quick``).
+Run it with ``nox -s ablations`` (9.5 to 10 minutes on two cores of an AMD Zen 4; 75 seconds with ``-- --quick``).
 The baseline is the seed's design: tiles of 7, learned positions, class token.
 """
 

@@ -39,8 +39,8 @@ LEAST_ON_CPU = 4
 WORK_ON_CPU = {"float32": 3_000_000, "bfloat16": 9_000_000}
 """Of ``work_of_a_layer``, packs of 8. float32: the preset `compact` gains 1.5 times on strips (650,000) and 1.3 on
 tiles (2,200,000) of an AMD Zen 4, which at 8,900,000 loses a tenth; `tiny` 1.4 to 1.6 and 1.0 to 1.1 times on a Zen 5,
-1.8 and 1.1 to 1.2 times on a Zen 3, without AVX-512. bfloat16 gains 1.2 times at 8,900,000 (Zen 4). All of it:
-results/published/bench-cpu/packs.md. Whole studies in packs were slower on an Intel Xeon with AMX."""
+1.8 and 1.1 to 1.2 times on a Zen 3, without AVX-512. bfloat16 gains 1.2 times at 8,900,000 (Zen 4). The
+Zen 4's: results/published/bench-cpu/packs.md. Whole studies in packs were slower on an Intel Xeon with AMX."""
 FEWEST_STEPS = 200
 """Shorter trainings have nothing to gain."""
 LEAST_PACKS = 16
